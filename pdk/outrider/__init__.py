@@ -1,0 +1,37 @@
+"""Extend the API gateway you already run with small typed Python classes."""
+
+from outrider.auth import Auth
+from outrider.consumer import Consumer, Consumers, Credential, Identity
+from outrider.errors import OutriderError, StartError
+from outrider.fields import ConsumerName, FilePath, HeaderName
+from outrider.headers import Headers
+from outrider.log_record import LogRecord
+from outrider.needs import Needs
+from outrider.plugin import BodyReply, Plugin, Reply
+from outrider.request import Request, Route
+from outrider.response import Refusal, Response
+from outrider.runtime import Runtime
+
+__all__ = [
+    "Auth",
+    "BodyReply",
+    "Consumer",
+    "ConsumerName",
+    "Consumers",
+    "Credential",
+    "FilePath",
+    "HeaderName",
+    "Headers",
+    "Identity",
+    "LogRecord",
+    "Needs",
+    "OutriderError",
+    "Plugin",
+    "Refusal",
+    "Reply",
+    "Request",
+    "Response",
+    "Route",
+    "Runtime",
+    "StartError",
+]

@@ -1,0 +1,124 @@
+"""The base of all plugins that find out who sends a request."""
+
+from abc import abstractmethod
+from collections.abc import Awaitable
+
+from pydantic import Field
+
+from outrider.consumer import Consumer, Identity
+from outrider.errors import StartError
+from outrider.fields import ConsumerName
+from outrider.plugin import Plugin, Reply
+from outrider.request import Request
+from outrider.response import Refusal, Response
+from outrider.runtime import Runtime
+
+IDENTITY_HEADERS = frozenset(
+    {
+        "x-consumer-id",
+        "x-consumer-custom-id",
+        "x-consumer-username",
+        "x-consumer-groups",
+        "x-authenticated-groups",
+        "x-credential-identifier",
+        "x-anonymous-consumer",
+    }
+)
+"""Names under which only Outrider tells upstream who calls; what downstream sends under them is removed."""
+
+Outcome = Identity | Response | None
+
+
+class Auth(Plugin, abstract=True):
+    """Authenticates requests. A subclass says what a credential of its kind proves; the base does the rest.
+
+    A good credential sets the consumer and tells upstream in the identity headers. A bad one, or none, is
+    answered with the subclass's refusal, unless `anonymous` lets strangers in. Where `anonymous` is set and a
+    plugin before this one already found out who calls, that stands (Kong's meaning of several auth plugins).
+    """
+
+    anonymous: ConsumerName | None = Field(
+        default=None,
+        description="The consumer that requests without a good credential are let in as; without it, 401.",
+    )
+
+    hide: bool = Field(
+        default=True, description="Whether a good credential is removed from what goes upstream; any other always is."
+    )
+
+    @abstractmethod
+    def authenticate(self, request: Request, /) -> Outcome | Awaitable[Outcome]:
+        """What the request's credential proves: an `Identity`, a refusal, or None for no credential of this kind."""
+
+    @abstractmethod
+    def challenge(self) -> str:
+        """The value of `www-authenticate` for a request without a credential (RFC 9110, section 11.6.1)."""
+
+    @abstractmethod
+    def hide_credential(self, request: Request, /) -> None:
+        """Removes every credential of this kind from what goes upstream."""
+
+    def refuse(self, message: str = "Unauthorized", challenge: str | None = None) -> Refusal:
+        """The 401 for a bad credential. Say no more than the credential's RFC asks for."""
+        return Refusal(401, message, headers={"www-authenticate": challenge or self.challenge()})
+
+    async def start(self, runtime: Runtime, /) -> None:
+        """Finds the anonymous consumer."""
+        self._stranger = runtime.consumers.named(self.anonymous) if self.anonymous else None
+        if self.anonymous and self._stranger is None:
+            raise StartError(f"anonymous: no consumer is called {self.anonymous!r}")
+
+    def on_request(self, request: Request, /) -> Reply | Awaitable[Reply]:
+        if self.anonymous and request.credential is not None:
+            self.hide_credential(request)
+            return None
+        outcome = self.authenticate(request)
+        if isinstance(outcome, Awaitable):
+            return self._wait(request, outcome)
+        return self._decide(request, outcome)
+
+    async def _wait(self, request: Request, outcome: Awaitable[Outcome]) -> Reply:
+        return self._decide(request, await outcome)
+
+    def _decide(self, request: Request, outcome: Outcome) -> Reply:
+        if isinstance(outcome, Identity):
+            admit(request, outcome)
+            if self.hide:
+                self.hide_credential(request)
+            return None
+        if self._stranger is None:
+            return self.refuse() if outcome is None else outcome
+        admit_stranger(request, self._stranger)
+        self.hide_credential(request)
+        return None
+
+
+def admit(request: Request, identity: Identity) -> None:
+    """Records who calls and tells upstream."""
+    request.consumer = identity.consumer
+    request.credential = identity.credential
+    request.claims = identity.claims
+    headers = request.headers
+    headers.strip(IDENTITY_HEADERS)
+    headers["x-credential-identifier"] = identity.credential
+    if identity.consumer is not None:
+        _tell_consumer(request, identity.consumer)
+    for name, value in identity.headers.items():
+        headers[name] = value
+
+
+def admit_stranger(request: Request, stranger: Consumer) -> None:
+    """Lets a request without a good credential in as the anonymous consumer."""
+    request.consumer, request.credential, request.claims = stranger, None, {}
+    request.headers.strip(IDENTITY_HEADERS)
+    _tell_consumer(request, stranger)
+    request.headers["x-anonymous-consumer"] = "true"
+
+
+def _tell_consumer(request: Request, consumer: Consumer) -> None:
+    headers = request.headers
+    headers["x-consumer-id"] = consumer.id
+    if consumer.username is not None:
+        headers["x-consumer-username"] = consumer.username
+    if consumer.custom_id is not None:
+        headers["x-consumer-custom-id"] = consumer.custom_id

@@ -1,0 +1,157 @@
+"""Puts validated entities together: services, routes and consumers with what they refer to."""
+
+import itertools
+import uuid
+from collections.abc import Iterator
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from outrider.config.configuration import Route, Service
+from outrider.config.document import Document
+from outrider.config.entities import Acl, ConsumerEntry, ConsumerGroupEntry, RouteEntry, ServiceEntry
+from outrider.config.file_model import CREDENTIALS
+from outrider.config.mistake import Mistake, shown
+from outrider.config.references import References
+from outrider.config.rows import Row, Rows
+from outrider.config.where import Place, at, inside, where
+from outrider.consumer import Consumer, Consumers, Credential
+
+_NAMESPACE = uuid.UUID("5d0f5c5e-9a0b-4c1e-8a39-6f4f7a1d2b10")
+_PORTS = {"http": 80, "https": 443}
+
+
+class Entities:
+    """The entities of a file by the place they stand at, without those that are wrong."""
+
+    def __init__(self, rows: Rows, references: References, document: Document) -> None:
+        self.mistakes: list[Mistake] = []
+        self._rows, self._references, self._document = rows, references, document
+        self.services = {
+            row.place: _service(row.model) for row in rows.of("services") if isinstance(row.model, ServiceEntry)
+        }
+        self.routes = dict(self._routes())
+        self.groups = {
+            row.place: row.model.name
+            for row in rows.of("consumer_groups")
+            if isinstance(row.model, ConsumerGroupEntry)
+        }
+        self._acls: dict[Place, list[str]] = {}
+        for row in rows.of("acls"):
+            if isinstance(row.model, Acl) and row.owner is not None:
+                self._acls.setdefault(row.owner.place, []).append(row.model.group)
+        self.consumers = {
+            row.place: self._consumer(row, row.model)
+            for row in rows.of("consumers")
+            if isinstance(row.model, ConsumerEntry)
+        }
+        self.disabled = {
+            row.model.name
+            for row in rows.of("services")
+            if isinstance(row.model, ServiceEntry) and not row.model.enabled
+        }
+        self._check_names()
+        self._check_routes()
+
+    def enabled_services(self) -> tuple[Service, ...]:
+        """The services that take requests."""
+        return tuple(service for service in self.services.values() if service.name not in self.disabled)
+
+    def enabled_routes(self) -> tuple[Route, ...]:
+        """The routes of services that take requests."""
+        return tuple(route for route in self.routes.values() if route.service.name not in self.disabled)
+
+    def everybody(self) -> Consumers:
+        """The consumers with their credentials."""
+        return Consumers(self.consumers.values(), {kind: self._credentials(kind) for kind in CREDENTIALS})
+
+    def _routes(self) -> Iterator[tuple[Place, Route]]:
+        positions: dict[str, Iterator[int]] = {}
+        for row in self._rows.of("routes"):
+            if not isinstance(row.model, RouteEntry):
+                continue
+            owner = self._references.scope(row, "service")
+            if owner is None and row.model.service is None:
+                self._add(row.place, "has no service", "add service: with a service's name")
+            if owner is not None and (service := self.services.get(owner.place)):
+                position = next(positions.setdefault(service.name, itertools.count(1)))
+                yield row.place, _route(row.model, service, position)
+
+    def _consumer(self, row: Row, entry: ConsumerEntry) -> Consumer:
+        for index, group in enumerate(entry.groups):
+            self._references.find("consumer_groups", group.name, (*row.place, "groups", index))
+        return Consumer(
+            id=entry.id or _derived_id("consumers", entry.username or entry.custom_id or ""),
+            username=entry.username,
+            custom_id=entry.custom_id,
+            groups=tuple(group.name for group in entry.groups),
+            acls=tuple(self._acls.get(row.place, ())),
+            tags=tuple(entry.tags),
+        )
+
+    def _credentials(self, kind: str) -> Iterator[Credential]:
+        for row in self._rows.of(kind):
+            consumer = self.consumers.get(row.owner.place) if row.owner else None
+            if consumer is not None and row.model is not None:
+                fields = row.model.model_dump(exclude={"id", "tags", "comment", "ignore"}, exclude_none=True)
+                # made from the position: made from a key, the identifier would tell of the key
+                identifier = row.text("id") or _derived_id(kind, f"{consumer.id}/{row.place[-1]}")
+                yield Credential(consumer, identifier, fields)
+
+    def _check_names(self) -> None:
+        first: dict[str, Place] = {}
+        for place, route in self.routes.items():
+            other = first.setdefault(route.name, place)
+            for mine, theirs in ((place, other), (other, place)):
+                if other != place and inside(at(self._document.data, mine), "name") is None:
+                    what = f"would be called {shown(route.name)}, as {where(self._document.data, theirs)} is"
+                    self._add(mine, what, "give it a name")
+
+    def _check_routes(self) -> None:
+        first: dict[tuple[Any, ...], Place] = {}
+        for place, route in self.routes.items():
+            keys = itertools.product(route.paths or [None], route.hosts or [None], route.methods or [None])
+            twins = {first.setdefault(key, place) for key in keys} - {place}
+            for twin in sorted(twins, key=self._document.line):
+                what = f"matches the same requests as {where(self._document.data, twin)}"
+                self._add(place, what, "give one of them another path, host or method")
+
+    def _add(self, place: Place, what: str, remedy: str) -> None:
+        self.mistakes.append(self._document.mistake(place, what, remedy))
+
+
+def _derived_id(kind: str, name: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, f"{kind}/{name}"))
+
+
+def _service(entry: ServiceEntry) -> Service:
+    parts = urlsplit(entry.url) if entry.url else None
+    protocol = cast("Any", parts.scheme) if parts else entry.protocol
+    port = parts.port if parts else entry.port
+    return Service(
+        name=entry.name,
+        id=entry.id or _derived_id("services", entry.name),
+        protocol=protocol,
+        host=(parts.hostname if parts else entry.host) or "",
+        port=port or _PORTS[protocol],
+        path=(parts.path or None) if parts else entry.path,
+        connect_timeout=entry.connect_timeout,
+        write_timeout=entry.write_timeout,
+        read_timeout=entry.read_timeout,
+        retries=entry.retries,
+        tags=tuple(entry.tags),
+    )
+
+
+def _route(entry: RouteEntry, service: Service, position: int) -> Route:
+    name = entry.name or f"{service.name}-{position}"
+    return Route(
+        name=name,
+        id=entry.id or _derived_id("routes", name),
+        service=service,
+        paths=tuple(entry.paths),
+        hosts=tuple(entry.hosts),
+        methods=tuple(entry.methods),
+        strip_path=entry.strip_path,
+        preserve_host=entry.preserve_host,
+        tags=tuple(entry.tags),
+    )

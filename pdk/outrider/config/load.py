@@ -1,0 +1,101 @@
+"""Reads a configuration file, checks all of it, and builds what it says."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from outrider.config.build import Entities
+from outrider.config.configuration import Configuration
+from outrider.config.document import Document, read
+from outrider.config.file_model import File
+from outrider.config.mistake import ConfigError, Mistake
+from outrider.config.plugins import PluginBuilder
+from outrider.config.references import References
+from outrider.config.rows import Rows
+from outrider.config.secrets import Secrets
+from outrider.errors import OutriderError
+from outrider.plugin import Plugin
+
+Classes = Mapping[str, type[Plugin]]
+Find = Callable[[Path], Classes]
+"""Gives the plugins in one folder of plain files, by name."""
+
+
+def _find_nothing(_: Path) -> Classes:
+    return {}
+
+
+def load(
+    path: Path, plugins: Classes, find: Find = _find_nothing, environ: Mapping[str, str] = os.environ
+) -> Configuration:
+    """What the file at `path` says. Raises `ConfigError` with every mistake in it.
+
+    `plugins` are the installed ones by name; `find` gives those in one of the file's `plugin_dirs`.
+    """
+    return build(read(path), plugins, find, environ)
+
+
+def build(
+    document: Document, plugins: Classes, find: Find = _find_nothing, environ: Mapping[str, str] = os.environ
+) -> Configuration:
+    """The same for a document that was read already."""
+    secrets = Secrets(document, environ)
+    rows = Rows(secrets)
+    found = _PluginDirs(document, plugins, find)
+    classes = found.classes(rows)
+    references = References(rows, document)
+    entities = Entities(rows, references, document)
+    builder = PluginBuilder(classes, references, secrets)
+    scoped = sorted(builder.build(rows, entities), key=lambda one: one.line)
+    parts = (secrets, rows, found, references, entities, builder)
+    if mistakes := [mistake for part in parts for mistake in part.mistakes]:
+        raise ConfigError(_public(mistake, secrets) for mistake in mistakes)
+    (top,) = _files(rows)
+    return Configuration(
+        gateway=top.gateway,
+        services=entities.enabled_services(),
+        routes=entities.enabled_routes(),
+        consumers=entities.everybody(),
+        groups=tuple(entities.groups.values()),
+        plugins=tuple(scoped),
+        document=document,
+    )
+
+
+def _public(mistake: Mistake, secrets: Secrets) -> Mistake:
+    # whatever wrote the words, they are one line and hold no secret
+    what, remedy = (" ".join(secrets.hide(text).splitlines()) for text in (mistake.what, mistake.remedy))
+    return replace(mistake, what=what, remedy=remedy)
+
+
+def _files(rows: Rows) -> Iterator[File]:
+    return (row.model for row in rows.of("file") if isinstance(row.model, File))
+
+
+class _PluginDirs:
+    """The installed plugins together with those in the file's own folders."""
+
+    def __init__(self, document: Document, installed: Classes, find: Find) -> None:
+        self.mistakes: list[Mistake] = []
+        self._document, self._installed, self._find = document, installed, find
+
+    def classes(self, rows: Rows) -> Classes:
+        known = dict(self._installed)
+        for file in _files(rows):
+            for index, folder in enumerate(file.gateway.plugin_dirs):
+                for name, cls in self._in_folder(folder, index).items():
+                    if known.setdefault(name, cls) is not cls:
+                        self._add(index, f"has a second plugin called {name}", "give its class another name")
+        return known
+
+    def _in_folder(self, folder: Path, index: int) -> Classes:
+        try:
+            return self._find(folder)
+        except OutriderError as error:
+            what, _, remedy = str(error).partition(": ")
+            self._add(index, what, remedy or "mend the plugin")
+            return {}
+
+    def _add(self, index: int, what: str, remedy: str) -> None:
+        self.mistakes.append(self._document.mistake(("gateway", "plugin_dirs", index), what, remedy))

@@ -1,0 +1,108 @@
+"""Secrets that stand outside the file: {vault://env/NAME} and {vault://file/PATH}."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from outrider.config.document import Document
+from outrider.config.mistake import Mistake, shown
+from outrider.config.where import Place
+
+MAX_BYTES = 64 * 1024
+_REFERENCE = re.compile(r"\{vault://([^{}]*)(\}?)")
+_FORMS = "write {vault://env/NAME} or {vault://file/PATH}"
+_BEGINNING = "{vault://"
+
+
+class _UnresolvedError(Exception):
+    def __init__(self, what: str, remedy: str) -> None:
+        self.what, self.remedy = what, remedy
+
+
+@dataclass(slots=True)
+class Secrets:
+    """A document's data with the secrets put in. What could not be found is left as it was."""
+
+    document: Document
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    data: Any = field(init=False, repr=False)
+    mistakes: list[Mistake] = field(init=False, default_factory=list[Mistake])
+    missing: set[Place] = field(init=False, default_factory=set[Place])
+    _values: set[str] = field(init=False, default_factory=set[str], repr=False)
+
+    def __post_init__(self) -> None:
+        self.data = self._resolve(self.document.data, ())
+
+    def hide(self, text: str) -> str:
+        """The text without any of the secrets, for messages that other people's code wrote."""
+        for value in sorted(self._values, key=len, reverse=True):
+            text = text.replace(value, "(secret)")
+        return text
+
+    def _resolve(self, value: Any, place: Place) -> Any:
+        if isinstance(value, dict):
+            fields = cast("dict[str, Any]", value)
+            return {key: self._resolve(item, (*place, key)) for key, item in fields.items()}
+        if isinstance(value, list):
+            items = cast("Sequence[Any]", value)
+            return [self._resolve(item, (*place, index)) for index, item in enumerate(items)]
+        return self._text(value, place) if isinstance(value, str) and _BEGINNING in value else value
+
+    def _text(self, text: str, place: Place) -> str:
+        try:
+            return _REFERENCE.sub(lambda match: self._secret(match[1], closed=bool(match[2])), text)
+        except _UnresolvedError as error:
+            self.mistakes.append(self.document.mistake(place, error.what, error.remedy))
+            self.missing.add(place)
+            return text
+
+    def _secret(self, reference: str, *, closed: bool) -> str:
+        kind, _, name = reference.partition("/")
+        if kind == "env" and name and closed:
+            value = _from_environment(name, self.environ)
+        elif kind == "file" and name and closed:
+            value = _from_file(name, self.document.directory)
+        else:
+            whole = f"{_BEGINNING}{reference}{'}' * closed}"
+            raise _UnresolvedError(f"{shown(whole)} is no reference that Outrider knows", _FORMS)
+        self._values.update(_spellings(value))
+        return value
+
+
+def _spellings(value: str) -> Iterator[str]:
+    yield value
+    yield shown(value, limit=2 * MAX_BYTES)[1:-1]
+    yield repr(value)[1:-1]
+
+
+def _from_environment(name: str, environ: Mapping[str, str]) -> str:
+    value = environ.get(name)
+    if value is None:
+        raise _UnresolvedError(f"the environment has no {shown(name)}", "set the variable before the start")
+    if not value:
+        raise _UnresolvedError(f"{shown(name)} is empty in the environment", "give the variable its secret")
+    return value
+
+
+def _quoted(path: Path) -> str:
+    return shown(str(path), limit=1000)
+
+
+def _from_file(name: str, directory: Path) -> str:
+    path = directory / name
+    if "\0" in name or not path.is_file():
+        raise _UnresolvedError(f"there is no file {_quoted(path)}", "create it, or mend the path")
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+        text = raw.decode().removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError):
+        raise _UnresolvedError(f"{_quoted(path)} can't be read as text", "make it a readable UTF-8 file") from None
+    if len(raw) > MAX_BYTES:
+        raise _UnresolvedError(f"{_quoted(path)} is larger than 64 KiB", "put nothing but the secret into it")
+    if not text:
+        raise _UnresolvedError(f"{_quoted(path)} is empty", "put the secret into it")
+    return text

@@ -1,0 +1,71 @@
+"""Who sends a request: consumers, as Kong means them, and what authentication found out."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+JSON = Any
+"""Plain JSON data: None, bool, int, float, str, and lists and string-keyed dicts of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Somebody whom the configuration knows."""
+
+    id: str
+    username: str | None = None
+    custom_id: str | None = None
+    groups: tuple[str, ...] = ()
+    """Consumer groups, which plugins can be scoped to."""
+    acls: tuple[str, ...] = ()
+    """Groups that the plugin acl allows or denies."""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One of a consumer's credentials: a row of `keyauth_credentials`, `jwt_secrets` and the like."""
+
+    consumer: Consumer
+    id: str
+    fields: Mapping[str, JSON] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a credential proved. Without a consumer it is a good credential of somebody the file does not list."""
+
+    credential: str
+    """An identifier of the credential that is no secret: an id, a token's subject."""
+    consumer: Consumer | None = None
+    claims: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Headers for upstream that carry facts of the identity; their names are declared in `Needs`."""
+
+
+class Consumers:
+    """The consumers of the configuration, found by name in constant time."""
+
+    def __init__(
+        self, consumers: Iterable[Consumer] = (), credentials: Mapping[str, Iterable[Credential]] | None = None
+    ) -> None:
+        everybody = tuple(consumers)
+        self._by_username = {one.username: one for one in everybody if one.username}
+        self._by_custom_id = {one.custom_id: one for one in everybody if one.custom_id}
+        self._by_id = {one.id: one for one in everybody}
+        self._credentials = {kind: tuple(rows) for kind, rows in (credentials or {}).items()}
+
+    def __iter__(self) -> Iterator[Consumer]:
+        return iter(self._by_id.values())
+
+    def find(self, name: str) -> Consumer | None:
+        """The consumer of that username, or else of that custom_id."""
+        return self._by_username.get(name) or self._by_custom_id.get(name)
+
+    def named(self, name: str) -> Consumer | None:
+        """The consumer of that username or id, as `anonymous` fields refer to one."""
+        return self._by_username.get(name) or self._by_id.get(name)
+
+    def credentials(self, kind: str) -> tuple[Credential, ...]:
+        """All credentials of a kind, for instance `keyauth_credentials`."""
+        return self._credentials.get(kind, ())

@@ -1,0 +1,39 @@
+"""Every error that Outrider raises.
+
+OutriderError
+├── ConfigError          the file is wrong; carries one `Mistake` for each thing to mend (outrider.config)
+├── StartError           a plugin could not start (a port, a file, a service that it needs)
+├── PluginError          a plugin class breaks the contract; raised when the class is made
+└── ContractError        a plugin did at run time what the contract forbids; its request is refused
+    ├── HeaderError      a header name or value that can't be sent, or that the gateway owns
+    ├── ReplyError       an answer that no gateway could send, or a hook that returned something else
+    └── UndeclaredError  a fact or a reply header that the plugin's `needs()` leaves out
+"""
+
+
+class OutriderError(Exception):
+    """The base of all errors of Outrider."""
+
+
+class StartError(OutriderError):
+    """A plugin could not start; the message says what it lacks."""
+
+
+class PluginError(OutriderError, TypeError):
+    """A plugin class breaks the contract."""
+
+
+class ContractError(OutriderError):
+    """A plugin did what the contract forbids; raised where it did it, so that its log line has file and line."""
+
+
+class HeaderError(ContractError, ValueError):
+    """A header name or value that can't be sent, or that belongs to the gateway."""
+
+
+class ReplyError(ContractError, ValueError):
+    """An answer that no gateway could send, or a hook that returned something else than an answer."""
+
+
+class UndeclaredError(ContractError, AttributeError):
+    """An access that the plugin's `needs()` does not declare."""

@@ -1,0 +1,54 @@
+"""Log lines: text for people, JSON for machines, each with the id of the request that it is about."""
+
+import json
+import logging
+import sys
+import time
+from contextvars import ContextVar
+from typing import Literal, TextIO
+
+from outrider.request import Request
+
+Format = Literal["auto", "text", "json"]
+
+current_request: ContextVar[Request | None] = ContextVar("outrider_request", default=None)
+"""The request whose hooks are running; adapters and the chain set it."""
+
+
+class TextFormatter(logging.Formatter):
+    """One line for a person: time, level, logger, message, request id."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        message = " ".join(record.getMessage().splitlines())
+        suffix = f" request_id={request_id}" if (request_id := _request_id()) else ""
+        return f"{clock} {record.levelname.lower():7} {record.name}: {message}{suffix}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{record.msecs:03.0f}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request_id := _request_id():
+            fields["request_id"] = request_id
+        return json.dumps(fields)
+
+
+def configure(level: str = "info", form: Format = "auto", stream: TextIO | None = None) -> None:
+    """Sends all log lines to `stream` (default: standard error) in the given form; `auto` is text on a terminal."""
+    target = stream or sys.stderr
+    text = form == "text" or (form == "auto" and target.isatty())
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(TextFormatter() if text else JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def _request_id() -> str:
+    request = current_request.get()
+    return request.id if request is not None else ""

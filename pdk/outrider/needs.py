@@ -1,0 +1,53 @@
+"""What a plugin instance needs of the gateway: a phase or a fact that nobody needs costs nothing on the wire."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Hook = Literal[
+    "on_request",
+    "on_request_body",
+    "on_response",
+    "on_response_body",
+    "on_log",
+]
+Fact = Literal["headers", "method", "path", "host", "client"]
+
+HOOKS: tuple[Hook, ...] = get_args(Hook)
+FACTS: frozenset[Fact] = frozenset(get_args(Fact))
+
+ATTRIBUTES: Mapping[str, Fact] = {
+    "headers": "headers",
+    "is_grpc": "headers",
+    "method": "method",
+    "path": "path",
+    "normal_path": "path",
+    "query": "path",
+    "target": "path",
+    "authority": "host",
+    "host": "host",
+    "port": "host",
+    "client": "client",
+}
+"""Which fact each attribute of `Request` comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one plugin instance needs. The default asks for every cheap fact and for the hooks that it overrides.
+
+    `facts`: an access to another one is an error at run time. `hooks`: narrower than the overridden ones, where
+    the configuration makes one pointless. `reply_headers`: the names it may put into `request.reply_headers`.
+    `identity_headers`: names that only Outrider may set; what downstream sends under them is removed.
+    `optional`: hooks that it can live without behind a gateway that has no such phase.
+    """
+
+    facts: frozenset[Fact] = FACTS
+    hooks: frozenset[Hook] | None = None
+    reply_headers: tuple[str, ...] = ()
+    identity_headers: tuple[str, ...] = ()
+    optional: frozenset[Hook] = frozenset()
+
+    def hidden(self) -> dict[str, Fact]:
+        """The attributes of `Request` that the instance may not touch, each with the fact it would need."""
+        return {name: fact for name, fact in ATTRIBUTES.items() if fact not in self.facts}

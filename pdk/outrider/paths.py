@@ -1,0 +1,29 @@
+"""Paths in their one normal form, so that a policy can't be walked around."""
+
+import re
+from functools import lru_cache
+
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+def _unescape(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    return character if character in _UNRESERVED else match[0].upper()
+
+
+@lru_cache(maxsize=1024)
+def normal_path(path: str) -> str:
+    """`path` with unreserved characters unescaped, `.`, `..` and doubled slashes resolved (RFC 3986, section 6.2.2).
+
+    Escaped slashes stay escaped. Envoy (normalize_path, merge_slashes) and Kong choose the route by this form.
+    """
+    kept: list[str] = []
+    segments = _ESCAPE.sub(_unescape, path).split("/")
+    for segment in segments[1:]:
+        if segment == "..":
+            kept = kept[:-1]
+        elif segment not in ("", "."):
+            kept.append(segment)
+    trailing = "/" if kept and segments[-1] in ("", ".", "..") else ""
+    return "/" + "/".join(kept) + trailing

@@ -1,0 +1,130 @@
+"""The plugin contract: fields are the configuration, overridden hooks are the phases."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Awaitable
+from copy import copy
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, dataclass_transform
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as validated
+
+from outrider.errors import PluginError
+from outrider.log_record import LogRecord
+from outrider.needs import HOOKS, Hook, Needs
+from outrider.request import Request
+from outrider.response import Response
+
+if TYPE_CHECKING:
+    from outrider.runtime import Runtime
+
+Reply = Response | None
+BodyReply = bytes | Response | None
+
+_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
+class _Fields:
+    """Makes every subclass a keyword-only dataclass whose fields pydantic validates once, when it is built."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, (list, dict, set)) and name in cls.__annotations__:
+                # A dataclass refuses such a default, which would be one object for all instances.
+                setattr(cls, name, Field(default_factory=partial(copy, value)))
+        validated(cls, config=_CONFIG, kw_only=True, eq=False, repr=False)
+
+
+class Plugin(_Fields):
+    """One thing to do with requests or responses, in Python.
+
+    Subclass it, annotate the fields that people may configure, and override the hooks to act in:
+
+        class Teapot(Plugin):
+            def on_request(self, request: Request) -> Response | None:
+                if request.path == "/coffee":
+                    return Response(418, body=b"short and stout")
+                return None
+
+    A hook is a `def`, or an `async def` if it waits for something. Returning a `Response` answers in place of
+    upstream; returning `None` goes on. An exception refuses the request with 500. A class that breaks the
+    contract (a misspelt hook, a field named like one, no hook at all) raises `PluginError` when it is made.
+    Classes that only share code are made with `abstract=True`.
+    """
+
+    priority: ClassVar[int] = 100
+    """Plugins with a higher priority run first on requests, and last on responses."""
+
+    # With Field, since a docstring below a field does not reach the subclasses that inherit it.
+    on_error: Literal["deny", "continue"] = Field(
+        default="deny",
+        description="What a failure of this plugin does: refuse the request, or let it on without the plugin.",
+    )
+    timeout: int = Field(
+        default=1000, ge=1, le=600_000, description="How long one hook may take, in milliseconds; 503 after that."
+    )
+
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        _check_class(cls, abstract=abstract)
+        super().__init_subclass__(**kwargs)
+
+    def needs(self) -> Needs:
+        """What this instance needs of the gateway. Override to narrow it, or to name reply and identity headers."""
+        return Needs()
+
+    async def start(self, runtime: "Runtime", /) -> None:
+        """Runs once in each worker before the first request. Raise `StartError` if the plugin can't work."""
+
+    async def stop(self) -> None:
+        """Runs once in each worker after the last request."""
+
+    def on_request(self, request: Request, /) -> Reply | Awaitable[Reply]:
+        """Sees the request's headers; a `Response` answers it, `None` lets it on."""
+
+    def on_request_body(self, request: Request, body: bytes, /) -> BodyReply | Awaitable[BodyReply]:
+        """Sees the whole body (`b""` if there is none); returned bytes replace it, a `Response` answers."""
+
+    def on_response(self, request: Request, response: Response, /) -> Reply | Awaitable[Reply]:
+        """Sees the response's headers; a `Response` takes its place."""
+
+    def on_response_body(
+        self, request: Request, response: Response, body: bytes, /
+    ) -> BodyReply | Awaitable[BodyReply]:
+        """Sees the response's whole body; returned bytes replace it, a `Response` takes the whole place."""
+
+    def on_log(self, request: Request, log: LogRecord, /) -> None:
+        """Runs once when the request has ended, however it ended; can change nothing."""
+
+    @classmethod
+    def overridden(cls) -> frozenset[Hook]:
+        """The hooks that this class has of its own."""
+        return frozenset(hook for hook in HOOKS if getattr(cls, hook) is not getattr(Plugin, hook))
+
+    def hooks(self) -> frozenset[Hook]:
+        """The hooks that run for this instance."""
+        narrowed = self.needs().hooks
+        return self.overridden() if narrowed is None else self.overridden() & narrowed
+
+
+def plugin_name(cls: type[Plugin]) -> str:
+    """The name of a plugin that comes as a plain file: its class name in kebab-case (AddHeader: add-header)."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
+
+
+def _check_class(cls: type[Plugin], *, abstract: bool) -> None:
+    for name, member in vars(cls).items():
+        if name.startswith("on_") and callable(member) and name not in HOOKS:
+            near = difflib.get_close_matches(name, HOOKS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"the hooks are {', '.join(HOOKS)}"
+            raise PluginError(f"{cls.__qualname__}.{name} is no hook: {hint}")
+    for name in inspect.get_annotations(cls):
+        if name in HOOKS or name in ("start", "stop", "needs", "hooks", "overridden"):
+            raise PluginError(f"{cls.__qualname__}.{name} is a field with a hook's name: give it another name")
+    if inspect.iscoroutinefunction(cls.on_log):
+        raise PluginError(f"{cls.__qualname__}.on_log must be a plain def: when it runs nobody waits any more")
+    if not abstract and not cls.overridden():
+        raise PluginError(f"{cls.__qualname__} has no hook: override one of {', '.join(HOOKS)}")

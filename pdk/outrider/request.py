@@ -1,0 +1,268 @@
+"""A request, in the one form that it has behind every gateway."""
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from outrider.consumer import JSON, Consumer
+from outrider.errors import ReplyError, UndeclaredError
+from outrider.headers import Headers, HeaderSource
+from outrider.paths import normal_path
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:=@/+-]{1,128}")
+_QUERY = re.compile(r"[\x21\x22\x24-\x7e]*")  # printable ASCII without the fragment's #
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The route that the gateway chose, and its service."""
+
+    name: str
+    service: str = ""
+    tags: tuple[str, ...] = field(default=())
+
+
+_NO_ROUTE = Route("")
+_NO_CLAIMS: Mapping[str, JSON] = {}
+_NO_NAMES: frozenset[str] = frozenset()
+
+
+class _State(NamedTuple):
+    """All that a hook can change, so that a failed one can be undone."""
+
+    headers: Headers
+    query: str
+    query_changed: bool
+    reply_headers: Headers | None
+    context: dict[str, JSON]
+    consumer: Consumer | None
+    credential: str | None
+    claims: Mapping[str, JSON]
+    id: str
+
+
+class Request:
+    """One request on its way from downstream to upstream.
+
+    `path` and `query` are raw, as downstream sent them (`query` without `?`); `normal_path` is what policies
+    compare. `host` is lower-case and without `port`. `client` is the caller's address as the gateway believes
+    it. Set `headers` and `query` to change what upstream gets, `reply_headers` for what downstream gets
+    whatever answers, `consumer` to say who calls, and `context` to hand plain JSON data to later phases.
+    """
+
+    __slots__ = (
+        "_authority",
+        "_client",
+        "_id",
+        "_path",
+        "_query",
+        "_query_changed",
+        "_reply_headers",
+        "_reply_names",
+        "claims",
+        "consumer",
+        "context",
+        "credential",
+        "headers",
+        "method",
+        "route",
+        "scheme",
+    )
+
+    def __init__(
+        self,
+        method: str = "GET",
+        target: str = "/",
+        *,
+        headers: Headers | HeaderSource = (),
+        authority: str = "localhost",
+        scheme: str = "http",
+        client: str | Callable[[], str] = "127.0.0.1",
+        route: Route | None = None,
+    ) -> None:
+        self.method = method
+        self.scheme = scheme
+        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.route: Route = route or _NO_ROUTE
+        self.context: dict[str, JSON] = {}
+        self.consumer: Consumer | None = None
+        self.credential: str | None = None
+        self.claims: Mapping[str, JSON] = _NO_CLAIMS
+        self._path, _, self._query = target.partition("?")
+        self._query_changed = False
+        self._authority = authority
+        self._client = client
+        self._id = ""
+        self._reply_headers: Headers | None = None
+        self._reply_names: frozenset[str] = _NO_NAMES
+
+    @property
+    def path(self) -> str:
+        """The raw path, without the query."""
+        return self._path
+
+    @property
+    def normal_path(self) -> str:
+        """The path with escapes, dots and doubled slashes resolved: compare this one, never `path`."""
+        return normal_path(self._path)
+
+    @property
+    def query(self) -> str:
+        """The raw query string, without `?`; set it to change what upstream gets (already encoded)."""
+        return self._query
+
+    @query.setter
+    def query(self, query: str) -> None:
+        if not _QUERY.fullmatch(query):
+            raise ReplyError("the query has characters that must be percent-encoded: use urllib.parse.urlencode")
+        self._query = query
+        self._query_changed = True
+
+    @property
+    def target(self) -> str:
+        """Path and query as one, the request target of RFC 9112, section 3.2.1."""
+        return f"{self._path}?{self._query}" if self._query else self._path
+
+    @property
+    def target_changed(self) -> bool:
+        """For adapters: whether a plugin changed the request target."""
+        return self._query_changed
+
+    @property
+    def authority(self) -> str:
+        """Host and port as sent: the Host header or `:authority`."""
+        return self._authority
+
+    @property
+    def host(self) -> str:
+        return split_authority(self._authority)[0]
+
+    @property
+    def port(self) -> int | None:
+        return split_authority(self._authority)[1]
+
+    @property
+    def client(self) -> str:
+        """The caller's IP address, as far as the gateway trusts what it was told."""
+        if not isinstance(self._client, str):
+            self._client = self._client()
+        return self._client
+
+    @property
+    def id(self) -> str:
+        """What this request is called in logs and refusals.
+
+        A well-formed `x-request-id` that the gateway passed on, else a random one; the plugin correlation-id sets it.
+        """
+        if not self._id:
+            given = self.headers.get("x-request-id", "")
+            self._id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        return self._id
+
+    @id.setter
+    def id(self, value: str) -> None:
+        self._id = value
+
+    @property
+    def reply_headers(self) -> Headers:
+        """Headers that downstream gets whatever answers, over upstream's; their names are declared in `needs()`."""
+        if self._reply_headers is None:
+            self._reply_headers = ReplyHeaders(self._reply_names)
+        return self._reply_headers
+
+    def declare_reply_headers(self, names: frozenset[str]) -> None:
+        """For the chain: the names that may be set in `reply_headers`."""
+        self._reply_names = names
+
+    def reply_changes(self) -> list[tuple[str, list[str]]]:
+        """For adapters: what the plugins put into `reply_headers`."""
+        return list(self._reply_headers.changes()) if self._reply_headers is not None else []
+
+    @property
+    def is_grpc(self) -> bool:
+        kind = self.headers.get("content-type", "")
+        return kind == "application/grpc" or kind.startswith(("application/grpc+", "application/grpc;"))
+
+    def snapshot(self) -> _State:
+        """For the chain: all that a hook can change."""
+        return _State(
+            self.headers.copy(),
+            self._query,
+            self._query_changed,
+            self._reply_headers.copy() if self._reply_headers is not None else None,
+            deepcopy(self.context),
+            self.consumer,
+            self.credential,
+            self.claims,
+            self._id,
+        )
+
+    def restore(self, state: _State) -> None:
+        """For the chain: undoes what a failed hook changed."""
+        self.headers, self._query, self._query_changed = state.headers, state.query, state.query_changed
+        self._reply_headers, self.context = state.reply_headers, state.context
+        self.consumer, self.credential, self.claims = state.consumer, state.credential, state.claims
+        self._id = state.id
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self._path} route={self.route.name}>"
+
+
+class ReplyHeaders(Headers):
+    """The headers of `request.reply_headers`: a gateway must know their names before the first request."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._check(name)
+        super().__setitem__(name, value)
+
+    def append(self, name: str, value: str) -> None:
+        self._check(name)
+        super().append(name, value)
+
+    def copy(self) -> "ReplyHeaders":
+        twin = ReplyHeaders(self._names)
+        twin.adopt(super().copy())
+        return twin
+
+    def _check(self, name: str) -> None:
+        if name.lower() not in self._names:
+            raise UndeclaredError(f"reply header {name!r}: name it in needs(), Needs(reply_headers=({name!r},))")
+
+
+class NarrowRequest(Request):
+    """The same request for a plugin whose `needs()` leaves facts out: touching one of these is an error."""
+
+    __slots__ = ("_hidden", "_whole")
+
+    def __init__(self, whole: Request, hidden: Mapping[str, str]) -> None:
+        object.__setattr__(self, "_whole", whole)
+        object.__setattr__(self, "_hidden", hidden)
+
+    def __getattribute__(self, name: str) -> object:
+        get = object.__getattribute__
+        if fact := get(self, "_hidden").get(name):
+            raise UndeclaredError(f"request.{name} needs the fact {fact!r}: add it to needs() of this plugin")
+        return getattr(get(self, "_whole"), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(object.__getattribute__(self, "_whole"), name, value)
+
+
+def split_authority(authority: str) -> tuple[str, int | None]:
+    """Host (lower-case, IPv6 without brackets) and port of an authority (RFC 3986, section 3.2)."""
+    host, port = authority, ""
+    if authority.startswith("["):
+        host, _, rest = authority[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif authority.count(":") == 1:
+        host, _, port = authority.partition(":")
+    return host.lower(), int(port) if port.isascii() and port.isdigit() else None

@@ -1,0 +1,74 @@
+"""Answers: what upstream sent, or what a plugin says in its place."""
+
+from outrider.errors import ReplyError
+from outrider.headers import Headers, HeaderSource
+
+
+class Response:
+    """A status, headers and a body.
+
+    Returned from a hook it is the reply that downstream gets. In `on_response` it is upstream's answer:
+    change `status` and `headers` in place; its `body` arrives in `on_response_body`, if the plugin has one.
+    `status` is 200 to 599: anything else raises `ReplyError`.
+    """
+
+    __slots__ = ("_status", "_status_changed", "body", "headers")
+
+    def __init__(self, status: int = 200, *, body: bytes | str = b"", headers: HeaderSource = ()) -> None:
+        self._status = _checked(status)
+        self._status_changed = False
+        self.headers = Headers(headers)
+        self.body = body.encode() if isinstance(body, str) else body
+
+    @classmethod
+    def received(cls, status: int, headers: Headers) -> "Response":
+        """For adapters: upstream's answer as the gateway sent it."""
+        response = cls.__new__(cls)
+        response._status = status
+        response._status_changed = False
+        response.headers = headers
+        response.body = b""
+        return response
+
+    @property
+    def status(self) -> int:
+        return self._status
+
+    @status.setter
+    def status(self, status: int) -> None:
+        self._status = _checked(status)
+        self._status_changed = True
+
+    @property
+    def status_changed(self) -> bool:
+        """For adapters: whether a plugin set the status of upstream's answer."""
+        return self._status_changed
+
+    def restore(self, headers: Headers, status: int, body: bytes, *, changed: bool) -> None:
+        """For the chain: undoes what a failed hook changed."""
+        self.headers, self._status, self.body, self._status_changed = headers, status, body, changed
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._status}>"
+
+
+class Refusal(Response):
+    """A refusal in the form that every plugin shares.
+
+    Downstream gets `{"message": ..., "request_id": ...}` as JSON; a gRPC call gets grpc-status and
+    grpc-message in its place, and a HEAD request no body. The message is for strangers: say nothing about
+    why a credential failed.
+    """
+
+    __slots__ = ("message",)
+
+    def __init__(self, status: int, message: str, *, headers: HeaderSource = ()) -> None:
+        super().__init__(status, headers=headers)
+        self.message = message
+
+
+def _checked(status: int) -> int:
+    # Envoy turns a missing status, or one below 200, into a 200.
+    if type(status) is not int or not 200 <= status <= 599:
+        raise ReplyError(f"{status!r} is no status of an answer: give a whole number from 200 to 599")
+    return status

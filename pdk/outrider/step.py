@@ -1,0 +1,93 @@
+"""One plugin at its place in a chain, with all that is known about it before the first request."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from outrider.errors import ContractError
+from outrider.metrics import Counter, Histogram, Metrics
+from outrider.needs import Hook
+from outrider.plugin import Plugin
+
+_log = logging.getLogger("outrider.plugin")
+
+HookMethod = Callable[..., Any]
+
+
+class Step:
+    """A plugin instance, its hooks as bound methods (None where it has none), and its counters."""
+
+    __slots__ = (
+        "_latency",
+        "faulted",
+        "hidden",
+        "name",
+        "on_log",
+        "on_request",
+        "on_request_body",
+        "on_response",
+        "on_response_body",
+        "passed",
+        "plugin",
+        "replied",
+        "responds",
+        "seconds",
+        "tolerant",
+    )
+
+    def __init__(self, name: str, plugin: Plugin, route: str, metrics: Metrics) -> None:
+        self.name = name
+        self.plugin = plugin
+        hooks = plugin.hooks()
+        self.on_request: HookMethod | None = plugin.on_request if "on_request" in hooks else None
+        self.on_request_body: HookMethod | None = plugin.on_request_body if "on_request_body" in hooks else None
+        self.on_response: HookMethod | None = plugin.on_response if "on_response" in hooks else None
+        self.on_response_body: HookMethod | None = plugin.on_response_body if "on_response_body" in hooks else None
+        self.on_log: HookMethod | None = plugin.on_log if "on_log" in hooks else None
+        self.responds = self.on_response is not None or self.on_response_body is not None
+        self.hidden = plugin.needs().hidden() or None
+        self.seconds = plugin.timeout / 1000
+        self.tolerant = plugin.on_error == "continue"
+        self._latency = {hook: _latency(metrics, name, hook) for hook in hooks}
+        self.passed = _decisions(metrics, name, route, "passed")
+        self.replied = _decisions(metrics, name, route, "replied")
+        self.faulted = _decisions(metrics, name, route, "fault")
+
+    def took(self, hook: Hook, seconds: float) -> None:
+        """Counts how long a hook ran."""
+        self._latency[hook].observe(seconds)
+
+    def report(self, hook: Hook, error: BaseException) -> None:
+        """Counts a fault and logs it in one line, with the place in the plugin's own code."""
+        self.faulted.add()
+        if isinstance(error, TimeoutError):
+            _log.error("plugin %s: %s took longer than its %g s", self.name, hook, self.seconds)
+        else:
+            # The text of a foreign exception may hold a credential; that of our own never does.
+            _log.error("plugin %s: %s failed at %s: %s", self.name, hook, _place(error, self.plugin), _told(error))
+
+
+def _decisions(metrics: Metrics, plugin: str, route: str, outcome: str) -> Counter:
+    return metrics.counter(
+        "outrider_decisions_total", "Decisions of plugins.", plugin=plugin, route=route, outcome=outcome
+    )
+
+
+def _latency(metrics: Metrics, plugin: str, hook: Hook) -> Histogram:
+    return metrics.histogram("outrider_hook_seconds", "How long hooks ran.", plugin=plugin, phase=hook)
+
+
+def _place(error: BaseException, plugin: Plugin) -> str:
+    """The innermost line in the plugin's own file, or else the innermost line at all."""
+    frames = traceback.extract_tb(error.__traceback__)
+    file = getattr(sys.modules.get(type(plugin).__module__), "__file__", None)
+    own = [frame for frame in frames if frame.filename == file] or frames
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "an unknown place"
+
+
+def _told(error: BaseException) -> str:
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, ContractError) else name

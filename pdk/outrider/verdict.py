@@ -1,0 +1,65 @@
+"""The end of a chain. There are two: the message goes on, or a reply takes its place."""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from outrider.errors import ReplyError
+from outrider.request import Request
+from outrider.response import Refusal, Response
+
+# https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md, with the two that Envoy's rate limit and
+# the gRPC status page name better: 429 is RESOURCE_EXHAUSTED, a bad request INVALID_ARGUMENT.
+_GRPC_STATUS = {400: 3, 401: 16, 403: 7, 404: 12, 413: 8, 429: 8, 500: 13, 502: 14, 503: 14, 504: 14}
+_UNKNOWN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """The message goes on, with the changes that the request or response recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What downstream gets in place of the message. Made by `reply` alone."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    grpc_status: int | None
+    """Set for a gRPC call that was refused: adapters answer it by the gateway's own means, with `body` as message."""
+
+
+Verdict = Pass | Reply
+PASS: Final = Pass()
+
+
+def reply(request: Request, response: Response) -> Reply:
+    """The one constructor of replies: a checked status, the chain's reply headers, a body that fits the method."""
+    response = materialized(request, response)
+    for name, values in request.reply_changes():
+        response.headers.discard(name)
+        for value in values:
+            response.headers.append(name, value)
+    headers = tuple(response.headers.fields())
+    if isinstance(response, Refusal):
+        return Reply(response.status, headers, response.message.encode(), _GRPC_STATUS.get(response.status, _UNKNOWN))
+    if not isinstance(response.body, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ReplyError(f"a reply's body must be bytes, not {type(response.body).__name__}")
+    body = b"" if request.method == "HEAD" or response.status in (204, 304) else response.body
+    return Reply(response.status, headers, body, None)
+
+
+def materialized(request: Request, response: Response) -> Response:
+    """`response` with its body written out. A refusal of a gRPC call stays one: its message goes into the status."""
+    if not isinstance(response, Refusal) or request.is_grpc:
+        return response
+    plain = Response(response.status, body=refusal_body(response.message, request.id))
+    plain.headers.adopt(response.headers)
+    plain.headers["content-type"] = "application/json"
+    return plain
+
+
+def refusal_body(message: str, request_id: str) -> bytes:
+    """The JSON that every refusal has as its body."""
+    return json.dumps({"message": message, "request_id": request_id}).encode()

@@ -1,0 +1,95 @@
+"""Async hooks, driven without a task: only one that really waits costs the event loop anything."""
+
+import asyncio
+import types
+from collections.abc import Awaitable, Coroutine, Generator
+from typing import Any, cast
+
+from outrider.errors import ContractError
+
+
+class Wait:
+    """A hook that waits for something. A transport awaits `settle`; then the chain takes what came of it."""
+
+    __slots__ = ("_coroutine", "_error", "_pending", "_seconds", "_value")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, object], pending: object, seconds: float) -> None:
+        self._coroutine = coroutine
+        self._pending = pending
+        self._seconds = seconds
+        self._value: object = None
+        self._error: BaseException | None = ContractError("the hook never settled")
+
+    async def settle(self) -> None:
+        """Waits until the hook has ended or its time is over; raises if the surrounding task is cancelled."""
+        try:
+            async with asyncio.timeout(self._seconds) as scope:
+                self._value = await _resumed(self._coroutine, self._pending)
+            self._error = TimeoutError() if scope.expired() else None
+        except asyncio.CancelledError as error:
+            if _cancelled_from_outside():
+                raise
+            self._error = ContractError("the hook was cancelled from inside")
+            self._error.__cause__ = error
+        except (Exception, SystemExit) as error:
+            self._error = error
+
+    def take(self) -> object:
+        """What the hook returned; raises what it raised, TimeoutError if its time was over."""
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def close(self) -> None:
+        """Ends the hook where it waits: nobody needs its answer any more."""
+        self._coroutine.close()
+
+
+def begin(awaitable: Awaitable[object], seconds: float) -> "Wait | Done":
+    """Runs an async hook up to its first wait."""
+    coroutine: Coroutine[Any, Any, object] = (
+        cast("Coroutine[Any, Any, object]", awaitable) if isinstance(awaitable, Coroutine) else _awaiting(awaitable)
+    )
+    try:
+        pending: object = coroutine.send(None)
+    except StopIteration as stop:
+        return Done(stop.value)
+    except asyncio.CancelledError as error:
+        raise ContractError("the hook was cancelled from inside") from error
+    return Wait(coroutine, pending, seconds)
+
+
+class Done:
+    """An async hook that ended without a wait."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+async def _awaiting(awaitable: Awaitable[object]) -> object:
+    return await awaitable
+
+
+@types.coroutine
+def _resumed(coroutine: Coroutine[Any, Any, object], pending: object) -> Generator[object, Any, object]:
+    """Goes on with a coroutine that already ran up to `pending`, which the task around it now waits for."""
+    try:
+        while True:
+            try:
+                sent = yield pending
+            except GeneratorExit:
+                coroutine.close()
+                raise
+            except BaseException as error:
+                pending = coroutine.throw(error)
+            else:
+                pending = coroutine.send(sent)
+    except StopIteration as stop:
+        return stop.value
+
+
+def _cancelled_from_outside() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
