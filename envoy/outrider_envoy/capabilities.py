@@ -1,0 +1,47 @@
+"""What Envoy can't do for a plugin: found when the file is loaded, not when a request comes."""
+
+from collections.abc import Iterator
+
+from outrider.config import Configuration, Mistake
+from outrider.needs import Hook
+
+_MISSING: dict[str, dict[Hook, str]] = {
+    "ext_proc": {},
+    "ext_authz": {
+        "on_request_body": "bodies",
+        "on_response": "a response phase",
+        "on_response_body": "a response phase",
+        "on_log": "the end of a request",
+    },
+}
+
+
+def unsupported(configuration: Configuration) -> list[Mistake]:
+    """One mistake for each plugin that needs a phase which the file's protocol does not have."""
+    return [*_hooks(configuration), *_gateway(configuration)]
+
+
+def _hooks(configuration: Configuration) -> Iterator[Mistake]:
+    protocol = configuration.gateway.protocol
+    missing = _MISSING[protocol]
+    for one in configuration.plugins:
+        needed = one.plugin.hooks() - one.plugin.needs().optional
+        for hook in sorted(needed & missing.keys()):
+            yield Mistake(
+                configuration.document.file,
+                one.line,
+                f"plugin {one.name}",
+                f"needs {hook}, and {protocol} has not {missing[hook]}",
+                "set gateway.protocol to ext_proc, or leave the plugin out",
+            )
+
+
+def _gateway(configuration: Configuration) -> Iterator[Mistake]:
+    document = configuration.document
+    if configuration.gateway.trusted_ips:
+        place = ("gateway", "trusted_ips")
+        yield document.mistake(place, "is not served yet", "remove it; x-forwarded-for is believed from nobody")
+    for service in configuration.services:
+        if service.protocol == "https":
+            what = f"the service {service.name} has an https upstream, which is not served yet"
+            yield document.mistake(("services",), what, "give an http url")

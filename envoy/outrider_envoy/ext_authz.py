@@ -1,0 +1,135 @@
+"""One ext_authz check as a state machine: one message in, one out, no I/O. It has the request phase only."""
+
+import logging
+from collections.abc import MutableSequence
+from typing import cast
+
+from outrider.exchange import Exchange, Walk
+from outrider.request import Request
+from outrider.response import Refusal
+from outrider.verdict import PASS, Reply, Verdict, reply
+from outrider.waiting import Wait
+
+from outrider_envoy.errors import ProtocolError
+from outrider_envoy.proto.core_pb2 import HeaderValue, HeaderValueOption
+from outrider_envoy.proto.ext_authz_pb2 import CheckRequest, CheckResponse, Status
+from outrider_envoy.reading import checked_request
+from outrider_envoy.selection import ROUTE_KEY, Chains
+
+_log = logging.getLogger("outrider.envoy")
+
+_OK, _PERMISSION_DENIED = 0, 7
+
+Answer = CheckResponse | Wait
+
+
+class Check:
+    """One check. `receive` gives the answer, or a `Wait`: let it settle, then call `resume`. `close` at the end."""
+
+    def __init__(self, chains: Chains, route: str | None) -> None:
+        self._chains = chains
+        self._route = route
+        self._exchange: Exchange | None = None
+        self._walk: Walk | None = None
+
+    def receive(self, message: CheckRequest) -> Answer:
+        """The answer to the check."""
+        try:
+            request = checked_request(message)
+            named = message.attributes.context_extensions.get(ROUTE_KEY, self._route)
+            chain = self._chains.find(named, request)
+            if chain is None:
+                return _denied(reply(request, Refusal(404, "No route matches this request")))
+            self._exchange = chain.begin(request)
+            self._walk = self._exchange.request_phase()
+            return self._advance()
+        except ProtocolError as error:
+            return self._refuse(error)
+
+    def resume(self) -> Answer:
+        """Goes on after the `Wait` has settled."""
+        try:
+            return self._advance()
+        except ProtocolError as error:
+            return self._refuse(error)
+
+    def close(self) -> None:
+        """The call is over: what still waited has decided nothing."""
+        unfinished = self._walk is not None
+        if self._walk is not None:
+            self._walk.close()
+            self._walk = None
+        if self._exchange is not None:
+            self._exchange.end(aborted=unfinished)
+
+    def _advance(self) -> Answer:
+        try:
+            wanted = cast("Walk", self._walk).send(None)
+        except StopIteration as stop:
+            self._walk = None
+            return self._decide(stop.value)
+        if isinstance(wanted, Wait):
+            return wanted
+        raise ProtocolError("a plugin needs the body, which ext_authz does not send: use ext_proc")
+
+    def _decide(self, verdict: Verdict) -> CheckResponse:
+        if verdict is not PASS:
+            return _denied(cast("Reply", verdict))
+        return _ok(cast("Exchange", self._exchange))
+
+    def _refuse(self, error: ProtocolError) -> CheckResponse:
+        _log.warning("request refused: %s", error)
+        if self._walk is not None:
+            self._walk.close()
+            self._walk = None
+        request = self._exchange.request if self._exchange is not None else Request()
+        return _denied(reply(request, Refusal(500, "The request could not be checked")))
+
+
+def _ok(exchange: Exchange) -> CheckResponse:
+    request = exchange.request
+    if exchange.new_request_body is not None:
+        raise ProtocolError("a plugin replaced the body, which ext_authz can't carry: use ext_proc")
+    # Without a status the request would be allowed too; it is written all the same, as every verdict is.
+    answer = CheckResponse(status=Status(code=_OK))
+    ok = answer.ok_response
+    ok.SetInParent()
+    for name, values in request.headers.changes():
+        # Envoy removes after it sets, and a second option of a name replaces the first.
+        if values:
+            _add(ok.headers, name, ", ".join(values))
+        else:
+            ok.headers_to_remove.append(name)
+    if request.target_changed:
+        _add(ok.headers, ":path", request.target)
+    for name, values in request.reply_changes():
+        # Without `append: false` upstream's value would stand beside it.
+        _add(ok.response_headers_to_add, name, ", ".join(values)).append.value = False
+    return answer
+
+
+def _denied(verdict: Reply) -> CheckResponse:
+    answer = CheckResponse(status=Status(code=_PERMISSION_DENIED))
+    denied = answer.denied_response
+    denied.status.code = verdict.status
+    for name, value in verdict.headers:
+        # `append` stays unset: that keeps repeated names apart, and with it Envoy would drop the header.
+        _add(denied.headers, name, value)
+    if verdict.grpc_status is not None:
+        _add(denied.headers, "grpc-status", str(verdict.grpc_status))
+    denied.body = _text(verdict.body, "reply's body")
+    return answer
+
+
+def _add(options: MutableSequence[HeaderValueOption], name: str, value: str) -> HeaderValueOption:
+    # ext_authz reads only value; raw_value arrives empty.
+    text = _text(value.encode("utf-8", "surrogateescape"), f"value of {name}")
+    options.append(HeaderValueOption(header=HeaderValue(key=name, value=text)))
+    return options[-1]
+
+
+def _text(raw: bytes, what: str) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise ProtocolError(f"the {what} is not UTF-8, which ext_authz can't carry: use ext_proc") from None

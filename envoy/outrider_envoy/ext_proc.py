@@ -1,0 +1,224 @@
+"""One ext_proc stream as a state machine: messages in, messages out, no I/O.
+
+Envoy sends the request's headers, then its body if asked to, then the same of the response. Each message gets
+exactly one answer. A message that makes no sense here gets a refusal, and an error ends the stream with a gRPC
+status: a stream that ends cleanly without an answer would let the request through.
+"""
+
+import logging
+from typing import Final, Literal, cast
+
+from outrider.chain import Chain
+from outrider.exchange import Exchange, Walk
+from outrider.needs import Hook
+from outrider.request import Request
+from outrider.response import Refusal, Response
+from outrider.verdict import PASS, Reply, Verdict, reply
+from outrider.waiting import Wait
+
+from outrider_envoy.errors import ProtocolError
+from outrider_envoy.mutations import immediate, replace_body, request_changes, response_changes
+from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode, ProcessingRequest, ProcessingResponse
+from outrider_envoy.reading import attribute, request_of, response_of
+from outrider_envoy.selection import Chains
+
+_log = logging.getLogger("outrider.envoy")
+
+Kind = Literal[
+    "request_headers", "request_body", "request_trailers", "response_headers", "response_body", "response_trailers"
+]
+Answer = ProcessingResponse | Wait
+
+RESPONSE_HOOKS: Final[frozenset[Hook]] = frozenset({"on_response", "on_response_body", "on_log"})
+
+
+class Conversation:
+    """One stream, which is one request and its response.
+
+    `receive` takes a message and gives the answer, or a `Wait`: let it settle, then call `resume`. `close` when the
+    stream has ended, by half-close or by cancel: both are normal.
+    """
+
+    def __init__(self, chains: Chains, route: str | None) -> None:
+        self._chains = chains
+        self._route = route
+        self._exchange: Exchange | None = None
+        self._chain: Chain | None = None
+        self._response: Response | None = None
+        self._walk: Walk | None = None
+        self._kind: Kind = "request_headers"
+        self._wants_body = False
+        self._bodiless = False
+        self._passed = False
+        self._broken = False
+        self._body_modes: tuple[int, int] | None = None
+
+    def receive(self, message: ProcessingRequest) -> Answer:
+        """The answer to one message. Raises `ProtocolError` for a kind that nobody knows."""
+        kind: Kind | None = message.WhichOneof("request")
+        if kind is None:
+            raise ProtocolError("a message of an unknown kind")
+        self._kind = kind
+        if message.HasField("protocol_config"):
+            config = message.protocol_config
+            self._body_modes = config.request_body_mode, config.response_body_mode
+        try:
+            return self._dispatch(kind, message)
+        except ProtocolError as error:
+            return self._refuse(error)
+
+    def resume(self) -> Answer:
+        """Goes on after the `Wait` has settled."""
+        try:
+            return self._advance(None)
+        except ProtocolError as error:
+            return self._refuse(error)
+
+    def close(self) -> None:
+        """The stream is over. What still waited has decided nothing; the plugins' `on_log` runs."""
+        unfinished = self._walk is not None
+        if self._walk is not None:
+            self._walk.close()
+            self._walk = None
+        if self._exchange is not None:
+            missed = self._passed and self._response is None and self._expects_response()
+            self._exchange.end(aborted=unfinished or missed or self._broken)
+
+    def _dispatch(self, kind: Kind, message: ProcessingRequest) -> Answer:
+        if kind == "request_headers":
+            return self._request_headers(message)
+        if kind == "response_headers":
+            return self._response_headers(message)
+        if kind in ("request_body", "response_body"):
+            return self._body(kind, message)
+        return self._trailers(kind)
+
+    def _request_headers(self, message: ProcessingRequest) -> Answer:
+        if self._exchange is not None:
+            raise ProtocolError("request headers came twice")
+        request = request_of(message)
+        chain = self._chains.find(self._route, request, lambda: attribute(message, "xds.route_name"))
+        if chain is None:
+            return immediate(reply(request, Refusal(404, "No route matches this request")))
+        self._chain = chain
+        self._exchange = chain.begin(request)
+        self._bodiless = message.request_headers.end_of_stream
+        self._walk = self._exchange.request_phase()
+        return self._advance(None)
+
+    def _response_headers(self, message: ProcessingRequest) -> Answer:
+        if self._response is not None:
+            raise ProtocolError("response headers came twice")
+        if self._walk is not None:
+            # Envoy itself answered (413, a time-out) while a plugin waited for the request's body.
+            self._walk.close()
+            self._wants_body = False
+        self._response = response_of(message)
+        if self._exchange is None:
+            # A filter before this one answered: no plugin saw the request, and it did not go upstream.
+            return _untouched("response_headers")
+        self._bodiless = message.response_headers.end_of_stream
+        self._walk = self._exchange.response_phase(self._response)
+        return self._advance(None)
+
+    def _body(self, kind: Kind, message: ProcessingRequest) -> Answer:
+        if kind == "request_body" and self._exchange is None:
+            raise ProtocolError("a request body came without the request's headers: set request_header_mode to SEND")
+        if not self._wants_body:
+            return _untouched(kind)
+        self._wants_body = False
+        part = message.request_body if kind == "request_body" else message.response_body
+        return self._advance(part.body)
+
+    def _trailers(self, kind: Kind) -> Answer:
+        if kind == "request_trailers" and self._exchange is None:
+            raise ProtocolError("request trailers came without the request's headers")
+        if not self._wants_body:
+            return _untouched(kind)
+        # A message with trailers and not one byte of body.
+        self._wants_body = False
+        return self._advance(b"")
+
+    def _advance(self, sent: bytes | None) -> Answer:
+        walk = self._walk
+        if walk is None:
+            raise ProtocolError("nothing waits to go on")
+        try:
+            wanted = walk.send(sent)
+            if isinstance(wanted, Wait):
+                return wanted
+            return self._advance(b"") if self._bodiless else self._ask_for_body()
+        except StopIteration as stop:
+            self._walk = None
+            return self._decide(stop.value)
+
+    def _ask_for_body(self) -> ProcessingResponse:
+        direction = 0 if self._kind == "request_headers" else 1
+        if self._body_modes is not None and self._body_modes[direction] != ProcessingMode.BUFFERED:
+            field = "request_body_mode" if direction == 0 else "response_body_mode"
+            raise ProtocolError(f"a plugin needs the body, and Envoy's {field} is not BUFFERED: set it so")
+        self._wants_body = True
+        return _untouched(self._kind)
+
+    def _decide(self, verdict: Verdict) -> ProcessingResponse:
+        if verdict is not PASS:
+            return immediate(cast("Reply", verdict))
+        exchange = cast("Exchange", self._exchange)
+        if self._response is None:
+            self._passed = True
+            return _request_answer(self._kind, exchange)
+        return _response_answer(self._kind, exchange, self._response)
+
+    def _refuse(self, error: ProtocolError) -> ProcessingResponse:
+        _log.warning("request refused: %s", error)
+        self._broken = True
+        if self._walk is not None:
+            self._walk.close()
+            self._walk = None
+        request = self._exchange.request if self._exchange is not None else Request()
+        return immediate(reply(request, Refusal(500, "The request could not be checked")))
+
+    def _expects_response(self) -> bool:
+        chain = self._chain
+        return chain is not None and (bool(chain.hooks & RESPONSE_HOOKS) or bool(chain.reply_headers))
+
+
+def _untouched(kind: Kind) -> ProcessingResponse:
+    answer = ProcessingResponse()
+    # An answer whose sub-message is absent makes no sense to Envoy, which then answers 500.
+    getattr(answer, kind).SetInParent()
+    return answer
+
+
+def _request_answer(kind: Kind, exchange: Exchange) -> ProcessingResponse:
+    request, body = exchange.request, exchange.new_request_body
+    if kind == "request_trailers":
+        return _trailers_answer(kind, changed=request.headers.changed or request.target_changed or body is not None)
+    answer = ProcessingResponse()
+    part = answer.request_headers if kind == "request_headers" else answer.request_body
+    part.SetInParent()
+    if request.headers.changed or request.target_changed:
+        request_changes(part.response, request)
+    if body is not None:
+        replace_body(part.response, body, held=kind == "request_body")
+    return answer
+
+
+def _response_answer(kind: Kind, exchange: Exchange, response: Response) -> ProcessingResponse:
+    body = exchange.new_response_body
+    if kind == "response_trailers":
+        changed = response.headers.changed or response.status_changed or bool(exchange.request.reply_changes())
+        return _trailers_answer(kind, changed=changed or body is not None)
+    answer = ProcessingResponse()
+    part = answer.response_headers if kind == "response_headers" else answer.response_body
+    part.SetInParent()
+    response_changes(part.response, exchange, response)
+    if body is not None:
+        replace_body(part.response, body, held=kind == "response_body")
+    return answer
+
+
+def _trailers_answer(kind: Kind, *, changed: bool) -> ProcessingResponse:
+    if changed:
+        raise ProtocolError("a message with trailers and no body came too far to be changed")
+    return _untouched(kind)

@@ -1,0 +1,85 @@
+"""Reads what Envoy sends into the one form that requests have behind every gateway."""
+
+from collections.abc import Callable
+
+from outrider.errors import ContractError
+from outrider.headers import Fields, Headers
+from outrider.request import Request
+from outrider.response import Response
+
+from outrider_envoy.errors import ProtocolError
+from outrider_envoy.proto.core_pb2 import HeaderMap
+from outrider_envoy.proto.ext_authz_pb2 import CheckRequest
+from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest
+
+ATTRIBUTES = "envoy.filters.http.ext_proc"
+"""The key under which Envoy sends the attributes of ext_proc."""
+
+
+def fields_of(header_map: HeaderMap) -> Fields:
+    """All fields, with pseudo-headers, bytes kept as surrogate escapes."""
+    fields: Fields = {}
+    for header in header_map.headers:
+        # Envoy fills raw_value; value is only for a server that never saw raw_value.
+        raw = header.raw_value
+        value = str(raw, "utf-8", "surrogateescape") if raw else header.value
+        name = header.key
+        if name in fields:
+            fields[name].append(value)
+        else:
+            fields[name] = [value]
+    return fields
+
+
+def request_of(message: ProcessingRequest) -> Request:
+    """The request of an ext_proc stream; raises `ProtocolError` if it has no method or path."""
+    return _request(fields_of(message.request_headers.headers), lambda: _source_address(message))
+
+
+def response_of(message: ProcessingRequest) -> Response:
+    """Upstream's answer, or Envoy's own."""
+    fields = fields_of(message.response_headers.headers)
+    status = fields.pop(":status", ["0"])[0]
+    if not status.isdecimal():
+        raise ProtocolError(f"response headers with the status {status!r}")
+    return Response.received(int(status), Headers.received(fields))
+
+
+def checked_request(message: CheckRequest) -> Request:
+    """The request that ext_authz asks about; raises `ProtocolError` if it has no method or path."""
+    http = message.attributes.request.http
+    fields = fields_of(http.header_map) if http.header_map.headers else {n: [v] for n, v in http.headers.items()}
+    fields.setdefault(":method", [http.method])
+    fields.setdefault(":path", [http.path])
+    fields.setdefault(":authority", [http.host])
+    fields.setdefault(":scheme", [http.scheme])
+    return _request(fields, lambda: message.attributes.source.address.socket_address.address)
+
+
+def attribute(message: ProcessingRequest, name: str) -> str:
+    """One of Envoy's attributes as text; empty if it was not asked for."""
+    attributes = message.attributes
+    if ATTRIBUTES not in attributes:
+        return ""
+    fields = attributes[ATTRIBUTES].fields
+    return fields[name].string_value if name in fields else ""
+
+
+def _request(fields: Fields, client: Callable[[], str]) -> Request:
+    method = fields.pop(":method", [""])[0]
+    target = fields.pop(":path", [""])[0]
+    if not method or not target:
+        raise ProtocolError("request headers without :method or :path")
+    authority = fields.pop(":authority", [""])[0]
+    scheme = fields.pop(":scheme", ["http"])[0]
+    fields.pop(":protocol", None)
+    return Request(
+        method, target, headers=Headers.received(fields), authority=authority, scheme=scheme, client=client
+    )
+
+
+def _source_address(message: ProcessingRequest) -> str:
+    address = attribute(message, "source.address")
+    if not address:
+        raise ContractError("Envoy does not tell the client's address: add source.address to request_attributes")
+    return address.rpartition(":")[0].strip("[]")

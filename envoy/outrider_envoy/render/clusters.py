@@ -1,0 +1,82 @@
+"""Envoy's clusters: one for each service, and the plugin workers."""
+
+from ipaddress import ip_address
+
+from outrider.config.configuration import Service
+
+from outrider_envoy.render.plan import Plan, Section, address_of, seconds, typed
+from outrider_envoy.server import BODY_LIMIT, STREAM_LIMIT
+
+WORKERS = "outrider_workers"
+"""The cluster of the plugin workers."""
+
+
+def clusters(plan: Plan) -> list[Section]:
+    """The clusters of all services that have a route, and that of the workers."""
+    services = {route.service.name: route.service for route in plan.configuration.routes}
+    limit = {"per_connection_buffer_limit_bytes": BODY_LIMIT} if plan.wants_bodies else {}
+    return [*(_service(service) | limit for service in services.values()), workers(plan.workers)]
+
+
+def service_cluster(service: str) -> str:
+    """The name of a service's cluster."""
+    return f"service_{service}"
+
+
+def workers(endpoints: tuple[str, ...]) -> Section:
+    """The cluster of the plugin workers: HTTP/2, watched by gRPC health checks, spread evenly."""
+    http2 = typed(
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        explicit_http_config={"http2_protocol_options": {}},
+    )
+    ceiling = STREAM_LIMIT * len(endpoints)
+    return {
+        "name": WORKERS,
+        "type": "STATIC",
+        "connect_timeout": "0.250s",
+        "lb_policy": "ROUND_ROBIN",
+        # With every worker down a request is refused at once, instead of being sent to a dead one.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2},
+        "circuit_breakers": {
+            "thresholds": [{"max_connections": ceiling, "max_pending_requests": ceiling, "max_requests": ceiling}]
+        },
+        "health_checks": [_health_check()],
+        "load_assignment": _assignment(WORKERS, [address_of(endpoint) for endpoint in endpoints]),
+    }
+
+
+def _health_check() -> Section:
+    return {
+        "grpc_health_check": {},
+        "timeout": "1s",
+        "interval": "1s",
+        "no_traffic_interval": "1s",
+        "unhealthy_interval": "0.250s",
+        "initial_jitter": "0s",
+        "unhealthy_threshold": 2,
+        "healthy_threshold": 1,
+    }
+
+
+def _service(service: Service) -> Section:
+    name = service_cluster(service.name)
+    return {
+        "name": name,
+        "type": "STATIC" if _is_address(service.host) else "STRICT_DNS",
+        "connect_timeout": seconds(service.connect_timeout / 1000),
+        "load_assignment": _assignment(name, [address_of(f"{service.host}:{service.port}")]),
+    }
+
+
+def _assignment(cluster: str, addresses: list[Section]) -> Section:
+    endpoints = [{"endpoint": {"address": address}} for address in addresses]
+    return {"cluster_name": cluster, "endpoints": [{"lb_endpoints": endpoints}]}
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,47 @@
+"""All that Envoy's configuration is made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from outrider.chain import Chain
+from outrider.config import Configuration
+
+Section = dict[str, Any]
+"""A piece of Envoy's configuration, in the JSON form of its protobuf messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The file, its chains by route, the addresses of the workers, and where Envoy's admin interface goes."""
+
+    configuration: Configuration
+    chains: Mapping[str, Chain]
+    identity_headers: frozenset[str]
+    workers: tuple[str, ...]
+    """`unix:PATH` or `HOST:PORT`, one for each worker: one Envoy thread holds one connection to each."""
+    admin: Path | None = None
+
+    @property
+    def wants_bodies(self) -> bool:
+        """Whether any plugin reads a whole body."""
+        return any({"on_request_body", "on_response_body"} & chain.hooks for chain in self.chains.values())
+
+
+def typed(kind: str, **fields: Any) -> Section:
+    """A `google.protobuf.Any` of that type."""
+    return {"@type": f"type.googleapis.com/{kind}", **fields}
+
+
+def seconds(value: float) -> str:
+    """A `google.protobuf.Duration`."""
+    return f"{value:.3f}s"
+
+
+def address_of(endpoint: str) -> Section:
+    """`unix:PATH` or `HOST:PORT` as Envoy's Address."""
+    if endpoint.startswith("unix:"):
+        return {"pipe": {"path": endpoint.removeprefix("unix:")}}
+    host, _, port = endpoint.rpartition(":")
+    return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
