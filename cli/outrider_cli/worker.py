@@ -1,0 +1,127 @@
+"""One plugin worker: a process that answers Envoy until it is told to stop.
+
+The supervisor starts it; nobody types this:
+
+    python -m outrider_cli.worker --file FILE --snapshot FILE --folder DIR --index N --address ADDRESS
+"""
+
+import argparse
+import asyncio
+import faulthandler
+import logging
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+
+import uvloop
+from outrider import logs
+from outrider.config import Configuration
+from outrider.config.document import read_text
+from outrider.errors import OutriderError, StartError
+from outrider.metrics import Metrics
+from outrider.plugin import Plugin
+from outrider.runtime import Runtime
+from outrider_envoy.selection import Chains
+from outrider_envoy.server import Server
+
+from outrider_cli.folder import Folder
+from outrider_cli.loading import Loaded, Source
+from outrider_cli.tether import tie
+
+_log = logging.getLogger("outrider.worker")
+
+BEAT = 0.1
+"""How often a worker tells that it is alive, in seconds."""
+DRAIN = 10.0
+"""How long requests in flight may take after SIGTERM, in seconds."""
+
+
+def main() -> None:
+    """Runs one worker; exits with 3 if it can't start."""
+    options = _options()
+    tie()
+    # A core file would hold every secret of the configuration.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    folder = Folder(options.folder)
+    with folder.trace(options.index).open("w") as trace:
+        faulthandler.enable(trace)
+        try:
+            uvloop.run(_work(options, folder))
+        except OutriderError as error:
+            logging.getLogger("outrider.worker").error("worker %s can't start: %s", options.index, error)
+            sys.exit(3)
+
+
+async def _work(options: argparse.Namespace, folder: Folder) -> None:
+    metrics = Metrics(folder.metrics(options.index))
+    beating = asyncio.get_running_loop().create_task(_beat(metrics))
+    loaded = Source(Path(options.file), read_text(Path(options.snapshot))).load(metrics)
+    log = loaded.configuration.gateway.log
+    logs.configure(log.level, log.format)
+    runtime = Runtime(loaded.configuration.consumers, folder.shared)
+    plugins = _plugins(loaded.configuration)
+    await _start(plugins, runtime)
+    await _serve(loaded, metrics, options.address)
+    await _stop(plugins, runtime)
+    beating.cancel()
+
+
+async def _serve(loaded: Loaded, metrics: Metrics, address: str) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    server = Server(Chains(loaded.chains.values(), loaded.configuration.routes), metrics)
+    try:
+        await server.start(address)
+    except RuntimeError as error:
+        raise StartError(f"{address} can't be listened on: another process may have it") from error
+    metrics.set_ready(True)
+    await stopping.wait()
+    metrics.set_ready(False)
+    await server.drain(DRAIN)
+
+
+async def _beat(metrics: Metrics) -> None:
+    while True:
+        metrics.beat(time.monotonic())
+        await asyncio.sleep(BEAT)
+
+
+def _plugins(configuration: Configuration) -> list[tuple[str, Plugin]]:
+    return [(one.name, one.plugin) for one in configuration.plugins]
+
+
+async def _start(plugins: list[tuple[str, Plugin]], runtime: Runtime) -> None:
+    for name, plugin in plugins:
+        try:
+            await plugin.start(runtime)
+        except OutriderError as error:
+            raise StartError(f"plugin {name}: {error}") from error
+        except Exception as error:
+            raise StartError(f"plugin {name}: start failed with {type(error).__name__}") from error
+
+
+async def _stop(plugins: list[tuple[str, Plugin]], runtime: Runtime) -> None:
+    for name, plugin in plugins:
+        try:
+            await plugin.stop()
+        except Exception as error:  # noqa: BLE001 - the others want to stop too
+            _log.error("plugin %s: stop failed with %s", name, type(error).__name__)
+    await runtime.stop()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--file", required=True)
+    parser.add_argument("--snapshot", required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--index", type=int, required=True)
+    parser.add_argument("--address", required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

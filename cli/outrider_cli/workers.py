@@ -1,0 +1,104 @@
+"""The plugin workers of a gateway: started, watched, started again."""
+
+import asyncio
+import logging
+import re
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from outrider.metrics import Metrics, Pulse
+
+from outrider_cli.child import Child
+from outrider_cli.folder import Folder
+from outrider_cli.worker import DRAIN
+
+_log = logging.getLogger("outrider.supervisor")
+
+LOOK = 0.05
+"""How often the supervisor looks at its workers, in seconds."""
+PATIENCE = 30.0
+"""How long a worker may take to start, in seconds."""
+_FRAME = re.compile(r'File "(.+)", line (\d+) in (.+)')
+
+
+class Workers:
+    """Keeps one process for each address. `limit` is how many seconds one may not answer before it is replaced."""
+
+    def __init__(self, file: Path, folder: Folder, addresses: Sequence[str], limit: float, metrics: Metrics) -> None:
+        restarts = metrics.counter("outrider_worker_restarts_total", "Workers that were started again.")
+        self._folder = folder
+        self._limit = limit
+        self._children = [
+            Child(f"worker {index}", _command(file, folder, index, address), restarts.add)
+            for index, address in enumerate(addresses)
+        ]
+
+    async def keep(self) -> None:
+        """Runs the workers until `stop`. Raises `StartError` if one of them does not start."""
+        async with asyncio.TaskGroup() as tasks:
+            for index, child in enumerate(self._children):
+                tasks.create_task(self._keep(index, child))
+
+    async def _keep(self, index: int, child: Child) -> None:
+        watching = asyncio.ensure_future(self._watch(index, child))
+        try:
+            await child.keep()
+        finally:
+            watching.cancel()
+
+    async def stop(self) -> None:
+        """Lets requests in flight finish, then ends the workers."""
+        await asyncio.gather(*(child.stop(signal.SIGTERM, DRAIN + 2) for child in self._children))
+
+    @property
+    def ready(self) -> bool:
+        """Whether every worker takes requests."""
+        return all(self._pulse_is_fresh(index, child) for index, child in enumerate(self._children))
+
+    def _pulse_is_fresh(self, index: int, child: Child) -> bool:
+        pulse = Pulse.read(self._folder.metrics(index))
+        alive = child.pid is not None and pulse.heartbeat > child.started
+        return alive and pulse.ready and time.monotonic() - pulse.heartbeat < self._limit
+
+    async def _watch(self, index: int, child: Child) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            pulse = Pulse.read(self._folder.metrics(index))
+            if child.pid is None:
+                continue
+            if pulse.heartbeat <= child.started:
+                silent, limit = time.monotonic() - child.started, PATIENCE
+            else:
+                silent, limit = time.monotonic() - pulse.heartbeat, self._limit
+                if pulse.ready:
+                    child.prove()
+            if silent > limit:
+                await self._replace(index, child, silent)
+
+    async def _replace(self, index: int, child: Child, silent: float) -> None:
+        """Ends a worker that hangs. It is asked first to say where; one that is frozen can't."""
+        pid = child.pid
+        child.signal(signal.SIGABRT)
+        for _ in range(10):
+            await asyncio.sleep(LOOK)
+            if child.pid != pid:
+                break
+        else:
+            child.signal(signal.SIGKILL)
+        _log.error("%s did not answer for %.1f s %s: replaced", child.name, silent, self._where(index))
+
+    def _where(self, index: int) -> str:
+        """The innermost line of Python that the worker hung in, as faulthandler wrote it."""
+        found = _FRAME.search(self._folder.trace(index).read_text(errors="replace"))
+        return f"(in {found[3]}, {found[1]}:{found[2]})" if found else "(frozen)"
+
+
+def _command(file: Path, folder: Folder, index: int, address: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "outrider_cli.worker"),
+        *("--file", str(file), "--snapshot", str(folder.snapshot)),
+        *("--folder", str(folder.path), "--index", str(index), "--address", address),
+    ]
