@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Awaitable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from outrider.errors import ReplyError
-from outrider.headers import Headers
 from outrider.log_record import Ending, LogRecord
 from outrider.logs import current_request
 from outrider.needs import Hook
@@ -27,9 +26,9 @@ class _Body:
 
 BODY: Final = _Body()
 
-Work = Generator[_Body | Wait, bytes | None, Any]
 Walk = Generator[_Body | Wait, bytes | None, Verdict]
 """A chain at work on one message. It yields `BODY` (send the bytes) or a `Wait` that must settle (send None)."""
+Work = Generator[_Body | Wait, bytes | None, Any]
 
 
 class Exchange:
@@ -48,8 +47,11 @@ class Exchange:
         "_hook",
         "_passed",
         "_replier",
+        "_request_body",
+        "_response_body",
         "_slots",
         "_started",
+        "_upstream",
         "new_request_body",
         "new_response_body",
         "request",
@@ -58,47 +60,39 @@ class Exchange:
 
     def __init__(self, slots: "Sequence[Slot]", request: Request, budget: float) -> None:
         self.request = request
+        self.status: int | None = None
         self.new_request_body: bytes | None = None
         self.new_response_body: bytes | None = None
-        self.status: int | None = None
+        self._request_body: bytes | None = None
+        self._response_body: bytes | None = None
+        self._upstream: Response | None = None
         self._slots = slots
         self._budget = budget
         self._started = self._deadline = _clock()
         self._passed: list[Step] = []
-        self._replier: Step | None = None
         self._hook: Hook = "on_request"
         self._ending: Ending = "passed"
+        self._replier: Step | None = None
         self._ended = False
 
     def request_phase(self) -> Walk:
         """Runs each step's request hooks until one replies."""
         self._new_message()
         request, passed = self.request, self._passed
-        body: bytes | None = None
         for slot in self._slots:
             step = slot.fixed or slot.resolve(request.consumer)
             if step is None:
                 continue
             saved = (request.snapshot(), self.new_request_body) if step.tolerant else None
-            answer: Any = None
             try:
-                seen = NarrowRequest(request, step.hidden) if step.hidden else request
-                if step.on_request is not None:
-                    answer = yield from self._run(step, "on_request", step.on_request, seen)
-                if answer is None and step.on_request_body is not None:
-                    if body is None:
-                        body = yield from self._read_body()
-                    answer = yield from self._run(step, "on_request_body", step.on_request_body, seen, body)
-                    if isinstance(answer, bytes):
-                        self.new_request_body = body = answer
-                        answer = None
+                answer = yield from self._request_hooks(step)
             except (Exception, SystemExit) as error:
                 step.report(self._hook, error)
-                if saved is not None:
-                    request.restore(saved[0])
-                    self.new_request_body = saved[1]
-                    continue
-                return (yield from self._answer(_fault(error), step, "fault"))
+                if saved is None:
+                    return (yield from self._answer(_fault(request, error), step, "fault"))
+                request.restore(saved[0])
+                self.new_request_body = saved[1]
+                continue
             if answer is not None:
                 step.replied.add()
                 return (yield from self._answer(answer, step, "replied"))
@@ -109,8 +103,9 @@ class Exchange:
     def response_phase(self, response: Response) -> Walk:
         """Runs the response hooks of the steps that let the request on, in reverse, on upstream's answer."""
         self._new_message()
+        self._upstream = response
         self.status = response.status
-        final = yield from self._unwind(response, local=False)
+        final = yield from self._response_hooks_of_all(response)
         self.status = final.status
         return PASS if final is response else self._reply(final)
 
@@ -122,21 +117,81 @@ class Exchange:
         steps = [*self._passed]
         if self._ending == "replied" and self._replier is not None and self._replier not in steps:
             steps.append(self._replier)
-        ending: Ending = "aborted" if aborted else self._ending
         plugin = self._replier.name if self._replier else None
+        ending: Ending = "aborted" if aborted else self._ending
         record = LogRecord(ending, self.status, _clock() - self._started, plugin)
         current_request.set(self.request)
         for step in steps:
             if step.on_log is not None:
                 _log_step(step, step.on_log, self.request, record)
 
-    def _new_message(self) -> None:
-        current_request.set(self.request)
-        self._deadline = _clock() + self._budget
+    def _request_hooks(self, step: Step) -> Work:
+        """One step on the request: its headers, then its body if it wants it. None lets the request on."""
+        seen = self._seen_by(step)
+        if step.on_request is not None:
+            answer = yield from self._run(step, "on_request", step.on_request, seen)
+            if answer is not None:
+                return answer
+        if step.on_request_body is None:
+            return None
+        if self._request_body is None:
+            self._request_body = yield from self._read_body()
+        body = self._request_body if self.new_request_body is None else self.new_request_body
+        answer = yield from self._run(step, "on_request_body", step.on_request_body, seen, body)
+        if isinstance(answer, bytes):
+            self.new_request_body = answer
+            return None
+        return answer
+
+    def _response_hooks(self, step: Step, response: Response) -> Work:
+        """One step on the response: its headers, then its body if it wants it. None lets the response on."""
+        seen = self._seen_by(step)
+        if step.on_response is not None:
+            answer = yield from self._run(step, "on_response", step.on_response, seen, response)
+            if answer is not None:
+                return answer
+        if step.on_response_body is None:
+            return None
+        if response is not self._upstream:
+            body = response.body
+        else:
+            if self._response_body is None:
+                self._response_body = yield from self._read_body()
+            body = self._response_body if self.new_response_body is None else self.new_response_body
+        answer = yield from self._run(step, "on_response_body", step.on_response_body, seen, response, body)
+        if not isinstance(answer, bytes):
+            return answer
+        if response is self._upstream:
+            self.new_response_body = answer
+        else:
+            response.body = answer
+        return None
+
+    def _response_hooks_of_all(self, response: Response) -> Generator[_Body | Wait, bytes | None, Response]:
+        """Runs the passed steps in reverse. What comes back is the response itself, or the reply in its place."""
+        for step in reversed(self._passed):
+            if not step.responds:
+                continue
+            saved = (self.request.snapshot(), response.snapshot(), self.new_response_body) if step.tolerant else None
+            try:
+                answer = yield from self._response_hooks(step, response)
+            except (Exception, SystemExit) as error:
+                step.report(self._hook, error)
+                if saved is not None:
+                    self.request.restore(saved[0])
+                    response.restore(saved[1])
+                    self.new_response_body = saved[2]
+                    continue
+                answer, self._ending, self._replier = _fault(self.request, error), "fault", step
+            if answer is not None:
+                response = answer
+                if self._ending == "passed":
+                    self._ending, self._replier = "replied", step
+        return response
 
     def _answer(self, answer: Response, step: Step, ending: Ending) -> Walk:
         self._ending, self._replier = ending, step
-        final = yield from self._unwind(answer, local=True)
+        final = yield from self._response_hooks_of_all(answer)
         self.status = final.status
         return self._reply(final)
 
@@ -147,56 +202,20 @@ class Exchange:
             if self._replier is not None:
                 self._replier.report(self._hook, error)
             self._ending, self.status = "fault", 500
-            return reply(self.request, _fault(error))
-
-    def _unwind(self, response: Response, *, local: bool) -> Generator[_Body | Wait, bytes | None, Response]:
-        """Runs the response hooks of the passed steps in reverse; what is not `response` any more is a reply."""
-        body: bytes | None = None
-        for step in reversed(self._passed):
-            if not step.responds:
-                continue
-            saved = _Saved.of(self.request, response, self.new_response_body) if step.tolerant else None
-            answer: Any = None
-            try:
-                seen = NarrowRequest(self.request, step.hidden) if step.hidden else self.request
-                if step.on_response is not None:
-                    answer = yield from self._run(step, "on_response", step.on_response, seen, response)
-                if answer is None and step.on_response_body is not None:
-                    if local:
-                        response = materialized(self.request, response)
-                        body = response.body
-                    elif body is None:
-                        body = yield from self._read_body()
-                    hook = step.on_response_body
-                    answer = yield from self._run(step, "on_response_body", hook, seen, response, body)
-                    if isinstance(answer, bytes):
-                        body = answer
-                        if local:
-                            response.body = answer
-                        else:
-                            self.new_response_body = answer
-                        answer = None
-            except (Exception, SystemExit) as error:
-                step.report(self._hook, error)
-                if saved is not None:
-                    self.new_response_body = saved.restore(self.request, response)
-                    continue
-                answer, self._ending, self._replier = _fault(error), "fault", step
-            if answer is not None:
-                response, local = answer, True
-                if self._ending == "passed":
-                    self._ending, self._replier = "replied", step
-        return response
+            return reply(self.request, _fault(self.request, error))
 
     def _run(self, step: Step, hook: Hook, method: HookMethod, *seen: object) -> Work:
+        """One hook, timed; what it returns is checked here and nowhere else."""
         self._hook = hook
         began = _clock()
         answer = method(*seen)
         if answer is not None and not isinstance(answer, (Response, bytes)):
             answer = yield from self._settled(step, answer)
         step.took(hook, _clock() - began)
-        if answer is None or isinstance(answer, Response) or (isinstance(answer, bytes) and hook.endswith("_body")):
+        if answer is None or (isinstance(answer, bytes) and hook.endswith("_body")):
             return answer
+        if isinstance(answer, Response):
+            return materialized(self.request, answer)
         raise ReplyError(f"{hook} returned {type(answer).__name__}: return a Response, or None to let the message on")
 
     def _settled(self, step: Step, answer: object) -> Work:
@@ -215,43 +234,23 @@ class Exchange:
         current_request.set(self.request)
         return waiting.take()
 
+    def _seen_by(self, step: Step) -> Request:
+        return NarrowRequest(self.request, step.hidden) if step.hidden else self.request
+
     def _read_body(self) -> Generator[_Body | Wait, bytes | None, bytes]:
         body = yield BODY
         self._new_message()
         return body or b""
 
-
-class _Saved(NamedTuple):
-    """What a tolerated response hook could change, from before it ran."""
-
-    request: Any
-    headers: Headers
-    status: int
-    status_changed: bool
-    body: bytes
-    new_body: bytes | None
-
-    @classmethod
-    def of(cls, request: Request, response: Response, new_body: bytes | None) -> "_Saved":
-        return cls(
-            request.snapshot(),
-            response.headers.copy(),
-            response.status,
-            response.status_changed,
-            response.body,
-            new_body,
-        )
-
-    def restore(self, request: Request, response: Response) -> bytes | None:
-        request.restore(self.request)
-        response.restore(self.headers, self.status, self.body, changed=self.status_changed)
-        return self.new_body
+    def _new_message(self) -> None:
+        current_request.set(self.request)
+        self._deadline = _clock() + self._budget
 
 
-def _fault(error: BaseException) -> Refusal:
+def _fault(request: Request, error: BaseException) -> Response:
     if isinstance(error, TimeoutError):
-        return Refusal(503, "The request took too long to check")
-    return Refusal(500, "The request could not be checked")
+        return materialized(request, Refusal(503, "The request took too long to check"))
+    return materialized(request, Refusal(500, "The request could not be checked"))
 
 
 def _log_step(step: Step, hook: HookMethod, request: Request, record: LogRecord) -> None:

@@ -30,7 +30,7 @@ _NO_CLAIMS: Mapping[str, JSON] = {}
 _NO_NAMES: frozenset[str] = frozenset()
 
 
-class _State(NamedTuple):
+class RequestState(NamedTuple):
     """All that a hook can change, so that a failed one can be undone."""
 
     headers: Headers
@@ -186,9 +186,9 @@ class Request:
         kind = self.headers.get("content-type", "")
         return kind == "application/grpc" or kind.startswith(("application/grpc+", "application/grpc;"))
 
-    def snapshot(self) -> _State:
+    def snapshot(self) -> RequestState:
         """For the chain: all that a hook can change."""
-        return _State(
+        return RequestState(
             self.headers.copy(),
             self._query,
             self._query_changed,
@@ -200,7 +200,7 @@ class Request:
             self._id,
         )
 
-    def restore(self, state: _State) -> None:
+    def restore(self, state: RequestState) -> None:
         """For the chain: undoes what a failed hook changed."""
         self.headers, self._query, self._query_changed = state.headers, state.query, state.query_changed
         self._reply_headers, self.context = state.reply_headers, state.context

@@ -3,6 +3,8 @@
 from outrider.errors import ReplyError
 from outrider.headers import Headers, HeaderSource
 
+ResponseState = tuple[Headers, int, bool, bytes]
+
 
 class Response:
     """A status, headers and a body.
@@ -44,9 +46,13 @@ class Response:
         """For adapters: whether a plugin set the status of upstream's answer."""
         return self._status_changed
 
-    def restore(self, headers: Headers, status: int, body: bytes, *, changed: bool) -> None:
+    def snapshot(self) -> ResponseState:
+        """For the chain: all that a hook can change."""
+        return self.headers.copy(), self._status, self._status_changed, self.body
+
+    def restore(self, state: ResponseState) -> None:
         """For the chain: undoes what a failed hook changed."""
-        self.headers, self._status, self.body, self._status_changed = headers, status, body, changed
+        self.headers, self._status, self._status_changed, self.body = state
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._status}>"
