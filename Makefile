@@ -15,7 +15,7 @@ help: ## print this list
 install: $(STAMP) ## install everything that is needed into .venv
 
 demo: $(STAMP) ## a real Envoy, two workers and a sample upstream: what each request gets, and why
-	@$(BIN)/python examples/demo.py
+	@$(BIN)/python examples/demo
 
 test: $(STAMP) ## every test
 	@$(BIN)/python -m pytest

@@ -12,9 +12,11 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from outrider.errors import StartError
 from outrider.metrics import Metrics
+from outrider_envoy.render.clusters import WORKERS
 
 from outrider_cli.child import Child
 from outrider_cli.folder import Folder
@@ -55,6 +57,13 @@ class Envoy:
         while await asyncio.to_thread(self._active) and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         await self._child.stop(signal.SIGTERM, 5.0)
+
+    def sees_workers(self) -> bool:
+        """Whether Envoy's own health checks find every worker."""
+        clusters = self._ask("GET", "/clusters?format=json")
+        rows: list[dict[str, Any]] = json.loads(clusters).get("cluster_statuses", []) if clusters else []
+        hosts = [host for row in rows if row["name"] == WORKERS for host in row.get("host_statuses", [])]
+        return bool(hosts) and not any("failed_active_health_check" in host["health_status"] for host in hosts)
 
     def _is_live(self) -> bool:
         return self._ask("GET", "/ready").strip() == "LIVE"
@@ -113,6 +122,8 @@ def _command(folder: Folder, concurrency: int, level: str) -> list[str]:
         *("--config-path", str(folder.bootstrap), "--concurrency", str(concurrency)),
         # Two gateways on one machine must not share memory.
         *("--disable-hot-restart", "--log-level", _LEVELS[level], "--log-format", _LOG_FORMAT),
+        # It would write a line for each request that is refused because no worker is there.
+        *("--component-log-level", "ext_proc:error"),
     ]
 
 

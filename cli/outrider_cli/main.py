@@ -72,7 +72,7 @@ def serve() -> None:
     """Runs only the plugin workers, for a gateway that you run."""
 
 
-@serve.command("envoy")
+@serve.command("envoy", epilog="Example: outrider serve envoy outrider.yaml --listen unix:/run/outrider")
 @FILE
 @click.option(
     "--listen",
@@ -83,12 +83,7 @@ def serve() -> None:
 )
 @sentences
 def serve_envoy(file: Path, listen: str) -> None:
-    """Runs the workers for an Envoy of your own, as FILE says.
-
-    \b
-    Example:
-      outrider serve envoy outrider.yaml --listen unix:/run/outrider
-    """
+    """Runs the workers for an Envoy of your own, as FILE says."""
     asyncio.run(supervisor.serve(file, listen))
 
 
@@ -97,7 +92,7 @@ def render() -> None:
     """Prints a gateway's own configuration, made from the file."""
 
 
-@render.command("envoy")
+@render.command("envoy", epilog="Example: outrider render envoy outrider.yaml > envoy.yaml")
 @FILE
 @click.option(
     "--listen",
@@ -108,12 +103,7 @@ def render() -> None:
 )
 @sentences
 def render_envoy(file: Path, listen: str) -> None:
-    """Prints Envoy's bootstrap for FILE as YAML, with the workers where `serve envoy` has them.
-
-    \b
-    Example:
-      outrider render envoy outrider.yaml > envoy.yaml
-    """
+    """Prints Envoy's bootstrap for FILE as YAML, with the workers where `serve envoy` has them."""
     source = Source.read(file)
     workers = supervisor.endpoints(listen, source.gateway.workers)
     click.echo(yaml.safe_dump(bootstrap(source.load().plan(tuple(workers))), sort_keys=False), nl=False)

@@ -65,7 +65,7 @@ class _Gateway:
         self._live = False
 
     async def run(self, envoy: Envoy | None) -> None:
-        page = Page(self._settings.metrics, self._folder.path, lambda: self._live and self._workers.ready)
+        page = Page(self._settings.metrics, self._folder.path, lambda: self._is_ready(envoy))
         running = asyncio.ensure_future(self._keep(envoy))
         told = asyncio.ensure_future(_told_to_stop())
         try:
@@ -78,6 +78,9 @@ class _Gateway:
             page.close()
             told.cancel()
         await _outcome(running)
+
+    def _is_ready(self, envoy: Envoy | None) -> bool:
+        return self._live and self._workers.ready and (envoy is None or envoy.sees_workers())
 
     async def _keep(self, envoy: Envoy | None) -> None:
         async with asyncio.TaskGroup() as tasks:

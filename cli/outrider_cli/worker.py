@@ -21,7 +21,6 @@ from outrider.config import Configuration
 from outrider.config.document import read_text
 from outrider.errors import OutriderError, StartError
 from outrider.metrics import Metrics
-from outrider.plugin import Plugin
 from outrider.runtime import Runtime
 from outrider_envoy.selection import Chains
 from outrider_envoy.server import Server
@@ -60,11 +59,9 @@ async def _work(options: argparse.Namespace, folder: Folder) -> None:
     loaded = Source(Path(options.file), read_text(Path(options.snapshot))).load(metrics)
     log = loaded.configuration.gateway.log
     logs.configure(log.level, log.format)
-    runtime = Runtime(loaded.configuration.consumers, folder.shared)
-    plugins = _plugins(loaded.configuration)
-    await _start(plugins, runtime)
+    runtimes = await _start(loaded.configuration, folder)
     await _serve(loaded, metrics, options.address)
-    await _stop(plugins, runtime)
+    await _stop(loaded.configuration, runtimes)
     beating.cancel()
 
 
@@ -90,27 +87,29 @@ async def _beat(metrics: Metrics) -> None:
         await asyncio.sleep(BEAT)
 
 
-def _plugins(configuration: Configuration) -> list[tuple[str, Plugin]]:
-    return [(one.name, one.plugin) for one in configuration.plugins]
-
-
-async def _start(plugins: list[tuple[str, Plugin]], runtime: Runtime) -> None:
-    for name, plugin in plugins:
+async def _start(configuration: Configuration, folder: Folder) -> list[Runtime]:
+    """Starts every plugin; each has a runtime of its own, so that it knows where in the file it stands."""
+    started: list[Runtime] = []
+    for one in configuration.plugins:
+        runtime = Runtime(configuration.consumers, folder.shared, scope=one.place)
+        started.append(runtime)
         try:
-            await plugin.start(runtime)
+            await one.plugin.start(runtime)
         except OutriderError as error:
-            raise StartError(f"plugin {name}: {error}") from error
+            raise StartError(f"{configuration.document.file}:{one.line}: plugin {one.name}: {error}") from error
         except Exception as error:
-            raise StartError(f"plugin {name}: start failed with {type(error).__name__}") from error
+            raise StartError(f"plugin {one.name}: start failed with {type(error).__name__}") from error
+    return started
 
 
-async def _stop(plugins: list[tuple[str, Plugin]], runtime: Runtime) -> None:
-    for name, plugin in plugins:
+async def _stop(configuration: Configuration, runtimes: list[Runtime]) -> None:
+    for one in configuration.plugins:
         try:
-            await plugin.stop()
+            await one.plugin.stop()
         except Exception as error:  # noqa: BLE001 - the others want to stop too
-            _log.error("plugin %s: stop failed with %s", name, type(error).__name__)
-    await runtime.stop()
+            _log.error("plugin %s: stop failed with %s", one.name, type(error).__name__)
+    for runtime in runtimes:
+        await runtime.stop()
 
 
 def _options() -> argparse.Namespace:

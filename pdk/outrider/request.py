@@ -13,7 +13,7 @@ from outrider.headers import Headers, HeaderSource
 from outrider.paths import normal_path
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:=@/+-]{1,128}")
-_QUERY = re.compile(r"[\x21\x22\x24-\x7e]*")  # printable ASCII without the fragment's #
+_NOT_IN_QUERY = re.compile(r"[^\x21\x22\x24-\x7e]")  # all but printable ASCII without the fragment's #
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,8 @@ class Request:
 
     @query.setter
     def query(self, query: str) -> None:
-        if not _QUERY.fullmatch(query):
+        # What downstream itself sent raw may stay.
+        if set(_NOT_IN_QUERY.findall(query)).difference(self._query):
             raise ReplyError("the query has characters that must be percent-encoded: use urllib.parse.urlencode")
         self._query = query
         self._query_changed = True

@@ -3,28 +3,34 @@
 import asyncio
 import tempfile
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from outrider.consumer import Consumers
 
 
-def _private_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="outrider-"))
-
-
-@dataclass(slots=True)
 class Runtime:
     """The worker that a plugin runs in.
 
     `consumers` are those of the configuration. `shared` is a folder that all workers of this gateway on this machine
-    share and that outlives each of them; it goes when the gateway stops.
+    share and that outlives each of them; it goes when the gateway stops. `scope` tells the plugin's places in the
+    file apart: two configurations of one plugin have different ones, and one has the same in every worker.
     """
 
-    consumers: Consumers = field(default_factory=Consumers)
-    shared: Path = field(default_factory=_private_folder)
-    _tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
+    def __init__(self, consumers: Consumers | None = None, shared: Path | None = None, *, scope: str = "") -> None:
+        self.consumers = consumers or Consumers()
+        self.scope = scope
+        self._shared = shared
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def shared(self) -> Path:
+        """The workers' folder; a test that gave none has one of its own until `stop`."""
+        if self._shared is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="outrider-")
+            self._shared = Path(self._temporary.name)
+        return self._shared
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs `work` in the background until it ends or the worker stops."""
@@ -33,7 +39,9 @@ class Runtime:
         task.add_done_callback(self._tasks.discard)
 
     async def stop(self) -> None:
-        """For workers: cancels what `spawn` started and waits for it to end."""
+        """For workers: cancels what `spawn` started, waits for it to end, and removes a folder of its own."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._temporary is not None:
+            self._temporary.cleanup()

@@ -62,7 +62,7 @@ def _ext_proc(plan: Plan) -> Section:
     client = any("client" in chain.facts for chain in plan.chains.values())
     config = typed(
         "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor",
-        grpc_service=_grpc_service(plan),
+        grpc_service=_grpc_service(),
         failure_mode_allow=False,
         message_timeout=seconds(message_timeout(plan)),
         processing_mode={"request_header_mode": "SEND", "response_header_mode": "SKIP"},
@@ -85,7 +85,7 @@ def _ext_authz(plan: Plan) -> Section:
     config = typed(
         "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
         transport_api_version="V3",
-        grpc_service=_grpc_service(plan) | {"timeout": seconds(message_timeout(plan))},
+        grpc_service=_grpc_service() | {"timeout": seconds(message_timeout(plan))},
         failure_mode_allow=False,
         encode_raw_headers=True,
         clear_route_cache=False,
@@ -94,5 +94,13 @@ def _ext_authz(plan: Plan) -> Section:
     return {"name": EXT_AUTHZ, "typed_config": config}
 
 
-def _grpc_service(_: Plan) -> Section:
-    return {"envoy_grpc": {"cluster_name": WORKERS}}
+def _grpc_service() -> Section:
+    return {
+        "envoy_grpc": {"cluster_name": WORKERS},
+        # Only what happens before the chain ran may be tried again; the default back-off is up to a second.
+        "retry_policy": {
+            "num_retries": 3,
+            "retry_on": "connect-failure,refused-stream",
+            "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.002s"},
+        },
+    }

@@ -3,6 +3,7 @@
 from outrider.chain import spellings
 
 from outrider_envoy.render.filters import plugin_filter
+from outrider_envoy.render.local_replies import local_replies
 from outrider_envoy.render.plan import Plan, Section, typed
 from outrider_envoy.render.routes import virtual_hosts
 from outrider_envoy.server import BODY_LIMIT
@@ -43,6 +44,7 @@ def _manager(plan: Plan) -> Section:
         server_header_transformation="PASS_THROUGH",
         request_headers_timeout="10s",
         stream_idle_timeout="300s",
+        local_reply_config=local_replies(),
         early_header_mutation_extensions=[_strip_identity(plan)],
         http_filters=[plugin_filter(plan), _router()],
         route_config={"name": "outrider", "virtual_hosts": virtual_hosts(plan)},

@@ -9,7 +9,6 @@ from outrider_envoy.render.clusters import service_cluster
 from outrider_envoy.render.filters import filter_name, route_filter
 from outrider_envoy.render.plan import Plan, Section, seconds
 
-NO_ROUTE = "No route matches this request"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -71,7 +70,7 @@ def _rewrite(rule: Rule, route: Route) -> Section | None:
         return None
     return {
         "pattern": {"regex": f"^{re.escape(prefix.rstrip('/'))}/?(.*)$"},
-        "substitution": f"{base}/\\1".replace("\\", "\\\\").replace("\\\\1", "\\1"),
+        "substitution": base.replace("\\", "\\\\") + "/\\1",
     }
 
 
@@ -85,6 +84,6 @@ def _nothing(plan: Plan) -> Section:
     return {
         "name": "outrider_no_route",
         "match": {"prefix": "/"},
-        "direct_response": {"status": 404, "body": {"inline_string": NO_ROUTE}},
+        "direct_response": {"status": 404},
         "typed_per_filter_config": {filter_name(plan): route_filter(plan, None)},
     }

@@ -1,6 +1,7 @@
 """Which configuration of a plugin runs: the most specific one, in Kong's order."""
 
 import itertools
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -44,6 +45,11 @@ class ScopedPlugin:
         """Its place in Kong's order: 0 is the most specific."""
         scope = {"service": self.service, "route": self.route, "consumer": self.consumer, "group": self.group}
         return _RANKS[frozenset(name for name, value in scope.items() if value is not None)]
+
+    @property
+    def place(self) -> str:
+        """Tells it apart from the plugin's other configurations, in the same way in every process."""
+        return json.dumps([self.service, self.route, self.consumer, self.group])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,55 @@
+"""Envoy's own refusals, in the form that all refusals have."""
+
+from outrider_envoy.render.plan import Section, typed
+
+_WORDS = {
+    400: "The request is malformed",
+    404: "No route matches this request",
+    408: "The request took too long to arrive",
+    413: "The body is too large",
+    426: "HTTP/1.1 or later is needed",
+    431: "The headers are too large",
+    500: "The request could not be checked",
+    502: "The service sent no valid response",
+    503: "The service can't be reached",
+    504: "The service took too long to respond",
+}
+"""What downstream is told. Envoy's own words can name an upstream's address."""
+
+_CEL = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
+# How Envoy marks what our workers answered: their replies have a body already.
+_OURS = "response.code_details in ['outrider', 'ext_authz_denied']"
+
+
+def local_replies() -> Section:
+    """The `local_reply_config`: JSON with a message and the request's id, for all that Envoy answers by itself."""
+    return {
+        "mappers": [_mapper("EQ", status, words) for status, words in _WORDS.items()] + [_mapper("GE", 400, None)]
+    }
+
+
+def _mapper(operator: str, status: int, words: str | None) -> Section:
+    body = {} if words is None else {"body": {"inline_string": words}}
+    form = {"message": "%LOCAL_REPLY_BODY%", "request_id": "%REQ(X-REQUEST-ID)%"}
+    filters = [_status(operator, status), _no_grpc(), _not_ours()]
+    return {"filter": {"and_filter": {"filters": filters}}, **body, "body_format_override": {"json_format": form}}
+
+
+def _status(operator: str, status: int) -> Section:
+    value = {"default_value": status, "runtime_key": f"outrider.local_reply.{operator.lower()}_{status}"}
+    return {"status_code_filter": {"comparison": {"op": operator, "value": value}}}
+
+
+def _no_grpc() -> Section:
+    """A gRPC call keeps grpc-status and a plain grpc-message."""
+    match = {
+        "name": "content-type",
+        "string_match": {"prefix": "application/grpc"},
+        "treat_missing_header_as_empty": True,
+        "invert_match": True,
+    }
+    return {"header_filter": {"header": match}}
+
+
+def _not_ours() -> Section:
+    return {"extension_filter": {"name": "cel", "typed_config": typed(_CEL, expression=f"!({_OURS})")}}
