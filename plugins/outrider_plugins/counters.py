@@ -25,6 +25,7 @@ _BUCKET = _WAYS * _SLOT.size
 _HEAD = struct.Struct("=16s32s")  # what the file is, the key of the digests
 _MAGIC = b"outrider counter"
 _MICRO = 1_000_000
+_TRIES = 20  # for the lock, about 20 microseconds
 
 
 class StorageError(OutriderError):
@@ -102,9 +103,7 @@ class SharedCounters:
 
         Raises `StorageFullError`.
         """
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._lock():
             return None
         try:
             # The clock is read under the lock: nobody counts into a window that is over for another.
@@ -123,6 +122,16 @@ class SharedCounters:
             waited += pause
             pause = min(2 * pause, 0.02)
         return usages
+
+    def _lock(self) -> bool:
+        # Who has the lock is done in microseconds unless it was stopped: worth a moment, not worth a wait.
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            return True
+        return False
 
     def _window(self, charge: Charge, moment: int) -> tuple[bytes, int]:
         length = charge.window * _MICRO

@@ -1,5 +1,6 @@
 """The plugin jwt-auth: consumers prove who they are with a signed token (RFC 7519, RFC 6750)."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from hashlib import sha256
@@ -132,9 +133,11 @@ class JwtAuth(Auth):
             CACHE, lambda _, verified, __: verified.expires, timer=time.time
         )
         self._versions = self._current_versions()
-        for one in self.issuers:
-            if isinstance(one.jwks, RemoteKeys):
-                runtime.spawn(one.jwks.keep_fresh())
+        remote = [one.jwks for one in self.issuers if isinstance(one.jwks, RemoteKeys)]
+        for source in remote:
+            runtime.spawn(source.keep_fresh())
+        # The first requests should find keys; an issuer that is down must not keep the gateway from starting.
+        await asyncio.gather(*(source.tried() for source in remote))
 
     def authenticate(self, request: Request, /) -> Identity | Refusal | None:
         credentials = request.headers.get_all("authorization")

@@ -118,13 +118,13 @@ class RateLimit(Plugin):
         # RateLimit header fields for HTTP, draft-ietf-httpapi-ratelimit-headers-10, section 4.
         self._policy = ", ".join(f'"{window}s";q={limit};w={window}' for limit, window in self._limits)
         self._keys = [_reader(key) for key in ([self.by] if isinstance(self.by, str) else self.by)]
-        self._scope = str(getattr(runtime, "scope", ""))
+        self._scope = str(runtime.scope)
         self._quiet_until = 0.0
         try:
             self._counters = open_counters(runtime.shared / "rate-limit")
             self._local = SharedCounters.private(runtime.shared) if self.on_storage_error == "local" else None
         except (OSError, StorageError) as error:
-            raise StartError(f"rate-limit: the counters can't be opened: {error}") from error
+            raise StartError(f"the counters can't be opened ({error})") from error
 
     def on_request(self, request: Request, /) -> Reply | Awaitable[Reply]:
         charges = self._charges(request)
@@ -219,6 +219,6 @@ _READERS: dict[str, Callable[[Request], str]] = {
     "consumer": _consumer,
     "credential": _credential,
     "ip": _address,
-    "route": lambda request: request.route.name,
-    "service": lambda request: request.route.service,
+    "route": lambda request: f"route {request.route.name}",
+    "service": lambda request: f"service {request.route.service}",
 }

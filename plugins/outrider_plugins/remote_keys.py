@@ -36,15 +36,21 @@ class RemoteKeys:
         self.keys = KeySet()
         self.version = 0
         self._wanted = asyncio.Event()
+        self._tried = asyncio.Event()
 
     def ask_again(self) -> None:
         """A token names a key that is not there: fetch soon. A flood of such tokens makes one fetch."""
         self._wanted.set()
 
+    async def tried(self) -> None:
+        """Waits until the first fetch has ended, well or badly."""
+        await self._tried.wait()
+
     async def keep_fresh(self, fetch: Fetch | None = None) -> None:
         """Fetches the keys now and again and again, until it is cancelled."""
         while True:
             good = await self.refresh(fetch or download)
+            self._tried.set()
             pause = REFRESH * random.uniform(0.9, 1.1) if good else RETRY  # noqa: S311 - it only spreads the load
             await self._pause(pause, COOLDOWN if good else RETRY)
 

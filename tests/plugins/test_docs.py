@@ -1,0 +1,104 @@
+"""Every plugin has a page with all of its fields, and an example that loads."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from outrider import Plugin, Request, Response, Route
+from outrider.config import Configuration, load
+from outrider.testing import Outcome, run
+from outrider_plugins.correlation_id import CorrelationId
+from outrider_plugins.key_auth import KeyAuth
+from outrider_plugins.rate_limit import RateLimit
+from outrider_plugins.request_transform import RequestTransform
+from outrider_plugins.response_transform import ResponseTransform
+from pydantic import TypeAdapter
+
+ROOT = Path(__file__).parents[2]
+PLUGINS: dict[str, type[Plugin]] = {
+    "correlation-id": CorrelationId,
+    "key-auth": KeyAuth,
+    "rate-limit": RateLimit,
+    "request-transform": RequestTransform,
+    "response-transform": ResponseTransform,
+}
+EVERYWHERE = {field.name for field in fields(Plugin)}
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_the_page_has_every_field_with_its_default(name: str):
+    page = (ROOT / "docs" / "plugins" / f"{name}.md").read_text()
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    schema = TypeAdapter(PLUGINS[name]).json_schema()
+    for field, about in schema["properties"].items():
+        if field in EVERYWHERE:
+            continue
+        default = about.get("default", "")
+        assert field in rows, f"{field} has no row"
+        if isinstance(default, dict) or (default is None and "`null`" not in rows[field]):
+            continue
+        assert f"{default if isinstance(default, str) else json.dumps(default)}" in rows[field]
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_every_field_has_a_description(name: str):
+    schema = TypeAdapter(PLUGINS[name]).json_schema()
+    assert all("description" in about for about in schema["properties"].values())
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_the_page_says_what_the_plugin_does_not_do_and_links_its_example(name: str):
+    page = (ROOT / "docs" / "plugins" / f"{name}.md").read_text()
+    assert page.startswith(f"# {name}\n")
+    assert "## What it does not do" in page
+    assert f"(../../examples/plugins/{name}.yaml)" in page
+
+
+def example(name: str) -> Configuration:
+    return load(ROOT / "examples" / "plugins" / f"{name}.yaml", PLUGINS, environ={})
+
+
+def send(name: str, target: str, **headers: str) -> Outcome:
+    configuration = example(name)
+    sent = [(header.replace("_", "-"), value) for header, value in headers.items()]
+    request = Request("GET", target, headers=sent, route=Route("orders", service="orders"))
+    plugins = [one.plugin for one in configuration.plugins]
+    return run(plugins, request, consumers=configuration.consumers, response=Response(200))
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_the_example_loads(name: str):
+    assert [plugin.name for plugin in example(name).plugins] == [name]
+
+
+def test_the_example_of_correlation_id_keeps_the_ids_of_its_callers():
+    assert send("correlation-id", "/orders", x_correlation_id="order-7").headers["x-correlation-id"] == "order-7"
+
+
+@pytest.mark.parametrize(
+    ("target", "key", "who"),
+    [("/orders", "alice-key", "alice"), ("/?key=bob-key", "", "bob"), ("/orders", "", "guest")],
+)
+def test_the_example_of_key_auth_knows_alice_and_bob_and_lets_everybody_else_in_as_guest(
+    target: str, key: str, who: str
+):
+    outcome = send("key-auth", target, **({"x_api_key": key} if key else {}))
+    assert outcome.upstream is not None
+    assert outcome.upstream.headers["x-consumer-username"] == who
+    assert outcome.upstream.query == ""
+
+
+def test_the_example_of_rate_limit_has_two_limits():
+    assert send("rate-limit", "/orders").headers["ratelimit-policy"] == '"10s";q=5;w=10, "3600s";q=100;w=3600'
+
+
+def test_the_example_of_request_transform_does_what_its_page_says():
+    upstream = send("request-transform", "/orders?debug=1&page=2", x_old_name="a").upstream
+    assert upstream is not None
+    assert upstream.target == "/orders?page=2&client=127.0.0.1"
+    assert dict(upstream.headers) == {"x-new-name": "a", "x-route": "orders"}
+
+
+def test_the_example_of_response_transform_does_what_its_page_says():
+    assert send("response-transform", "/orders").headers["x-answer"] == "200 for GET /orders"
