@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+
 from outrider import Plugin, Refusal, Request, Response
 from outrider.testing import Outcome, run
 from outrider_plugins.correlation_id import CorrelationId
@@ -23,62 +24,62 @@ def upstream_id(outcome: Outcome, header: str = "x-request-id") -> str:
     return outcome.upstream.headers[header]
 
 
-def test_upstream_and_downstream_get_the_same_new_id():
+def test_upstream_and_downstream_get_the_same_new_id() -> None:
     outcome = run(CorrelationId(), Request())
     assert UUID.fullmatch(upstream_id(outcome))
     assert outcome.headers["x-request-id"] == upstream_id(outcome)
 
 
-def test_every_request_gets_another_id():
+def test_every_request_gets_another_id() -> None:
     assert upstream_id(run(CorrelationId(), Request())) != upstream_id(run(CorrelationId(), Request()))
 
 
-def test_logs_and_refusals_name_the_same_id():
+def test_logs_and_refusals_name_the_same_id() -> None:
     request = Request()
     outcome = run([CorrelationId(), Refuse()], request)
     assert outcome.status == 403
     assert json.loads(outcome.body)["request_id"] == outcome.headers["x-request-id"] == request.id
 
 
-def test_downstream_gets_ours_in_place_of_upstreams():
+def test_downstream_gets_ours_in_place_of_upstreams() -> None:
     outcome = run(CorrelationId(), Request(), response=Response(headers={"x-request-id": "upstream's"}))
     assert outcome.headers["x-request-id"] == upstream_id(outcome)
 
 
-def test_what_downstream_sent_is_replaced():
+def test_what_downstream_sent_is_replaced() -> None:
     outcome = run(CorrelationId(), Request(headers={"x-request-id": "mine"}))
     assert UUID.fullmatch(upstream_id(outcome))
 
 
-def test_a_trusted_id_is_kept():
+def test_a_trusted_id_is_kept() -> None:
     request = Request(headers={"x-request-id": "mine-1"})
     outcome = run(CorrelationId(trust=True), request)
     assert upstream_id(outcome) == outcome.headers["x-request-id"] == request.id == "mine-1"
 
 
 @pytest.mark.parametrize("given", ["", "a b", "a,b", "a" * 129, "grüße", "a\x01"])
-def test_an_id_that_is_not_well_formed_is_not_trusted(given: str):
+def test_an_id_that_is_not_well_formed_is_not_trusted(given: str) -> None:
     request = Request()
     request.headers._fields["x-request-id"] = [given]  # pyright: ignore[reportPrivateUsage]
     assert UUID.fullmatch(upstream_id(run(CorrelationId(trust=True), request)))
 
 
-def test_two_ids_are_not_trusted():
+def test_two_ids_are_not_trusted() -> None:
     request = Request(headers=[("x-request-id", "a"), ("x-request-id", "b")])
     assert UUID.fullmatch(upstream_id(run(CorrelationId(trust=True), request)))
 
 
-def test_without_echo_downstream_does_not_get_the_id():
+def test_without_echo_downstream_does_not_get_the_id() -> None:
     plugin = CorrelationId(echo=False)
     assert "x-request-id" not in run(plugin, Request()).headers
     assert plugin.needs().reply_headers == ()
 
 
-def test_the_header_may_have_another_name():
+def test_the_header_may_have_another_name() -> None:
     outcome = run(CorrelationId(header="X-Correlation-Id"), Request())
     assert outcome.headers["x-correlation-id"] == upstream_id(outcome, "x-correlation-id")
 
 
-def test_a_header_of_the_gateway_is_refused():
+def test_a_header_of_the_gateway_is_refused() -> None:
     with pytest.raises(ValueError, match="belongs to the gateway"):
         CorrelationId(header="host")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from outrider_plugins.counters import (
     Charge,
     SharedCounters,
@@ -134,24 +135,24 @@ def take(counters: SharedCounters, *charges: Charge) -> list[bool]:
     return [usage.passed for usage in usages]
 
 
-def test_the_limit_is_the_last_request_that_passes(path: Path):
+def test_the_limit_is_the_last_request_that_passes(path: Path) -> None:
     counters = SharedCounters(path, clock=lambda: NOON)
     charge = Charge(b"key", 2, 60)
     assert [take(counters, charge) for _ in range(3)] == [[True], [True], [False]]
 
 
-def test_what_is_left_and_when_it_is_reset_is_told(path: Path):
+def test_what_is_left_and_when_it_is_reset_is_told(path: Path) -> None:
     counters = SharedCounters(path, clock=lambda: NOON)
     assert counters.try_take([Charge(b"key", 5, 60)]) == [(5, 4, 20.0, True)]
 
 
-def test_each_key_has_its_own_count(path: Path):
+def test_each_key_has_its_own_count(path: Path) -> None:
     counters = SharedCounters(path, clock=lambda: NOON)
     assert take(counters, Charge(b"a", 1, 60)) == [True]
     assert take(counters, Charge(b"b", 1, 60)) == [True]
 
 
-def test_the_next_window_begins_with_nothing_used(path: Path):
+def test_the_next_window_begins_with_nothing_used(path: Path) -> None:
     now = [NOON]
     counters = SharedCounters(path, clock=lambda: now[0])
     charge = Charge(b"key", 1, 60)
@@ -162,7 +163,7 @@ def test_the_next_window_begins_with_nothing_used(path: Path):
     assert [take(counters, charge), take(counters, charge)] == [[True], [False]]
 
 
-def test_a_clock_that_was_set_back_finds_the_counts_of_that_window(path: Path):
+def test_a_clock_that_was_set_back_finds_the_counts_of_that_window(path: Path) -> None:
     now = [NOON]
     counters = SharedCounters(path, clock=lambda: now[0])
     charge = Charge(b"key", 1, 60)
@@ -173,7 +174,7 @@ def test_a_clock_that_was_set_back_finds_the_counts_of_that_window(path: Path):
     assert take(counters, charge) == [False]
 
 
-def test_a_request_that_one_limit_refuses_is_counted_in_none(path: Path):
+def test_a_request_that_one_limit_refuses_is_counted_in_none(path: Path) -> None:
     counters = SharedCounters(path, clock=lambda: NOON)
     narrow, wide = Charge(b"key", 1, 60), Charge(b"key", 3, 3600)
     assert take(counters, narrow, wide) == [True, True]
@@ -182,13 +183,13 @@ def test_a_request_that_one_limit_refuses_is_counted_in_none(path: Path):
     assert [take(counters, wide) for _ in range(3)] == [[True], [True], [False]]
 
 
-def test_a_limit_that_is_named_twice_counts_once(path: Path):
+def test_a_limit_that_is_named_twice_counts_once(path: Path) -> None:
     counters = SharedCounters(path, clock=lambda: NOON)
     charge = Charge(b"key", 2, 60)
     assert [take(counters, charge, charge) for _ in range(3)] == [[True] * 2, [True] * 2, [False] * 2]
 
 
-def test_a_full_table_refuses_new_keys_and_goes_on_with_the_others(path: Path):
+def test_a_full_table_refuses_new_keys_and_goes_on_with_the_others(path: Path) -> None:
     now = [NOON]
     counters = SharedCounters(path, slots=64, clock=lambda: now[0])
     for number in range(64):
@@ -200,13 +201,13 @@ def test_a_full_table_refuses_new_keys_and_goes_on_with_the_others(path: Path):
     assert take(counters, Charge(b"new", 2, 60)) == [True]
 
 
-def test_all_places_but_few_can_be_used(path: Path):
+def test_all_places_but_few_can_be_used(path: Path) -> None:
     counters = SharedCounters(path, slots=8192, clock=lambda: NOON)
     for number in range(8192 // 2):
         take(counters, Charge(b"%d" % number, 1, 60))
 
 
-def test_a_full_table_charges_none_of_two_limits(path: Path):
+def test_a_full_table_charges_none_of_two_limits(path: Path) -> None:
     counters = SharedCounters(path, slots=64, clock=lambda: NOON)
     for number in range(63):
         take(counters, Charge(b"%d" % number, 1, 60))
@@ -215,7 +216,7 @@ def test_a_full_table_charges_none_of_two_limits(path: Path):
     assert take(counters, Charge(b"a", 1, 60)) == [True]
 
 
-def test_processes_that_start_at_once_count_exactly_together(path: Path):
+def test_processes_that_start_at_once_count_exactly_together(path: Path) -> None:
     command = [sys.executable, "-c", TAKE_MANY, str(path), "500"]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     passed = [int(worker.communicate()[0]) for worker in workers]
@@ -223,7 +224,7 @@ def test_processes_that_start_at_once_count_exactly_together(path: Path):
     assert [file.name for file in path.parent.iterdir()] == ["counters"]
 
 
-def test_a_worker_killed_while_it_counts_loses_nothing_that_it_answered(path: Path):
+def test_a_worker_killed_while_it_counts_loses_nothing_that_it_answered(path: Path) -> None:
     with process(TAKE_FOREVER, path) as victim, process(TAKE_FOREVER, path) as survivor:
         answered = sum(said(worker) == "one" for _ in range(500) for worker in (victim, survivor))
         victim.kill()
@@ -236,7 +237,7 @@ def test_a_worker_killed_while_it_counts_loses_nothing_that_it_answered(path: Pa
     assert answered <= counted <= answered + 2
 
 
-def test_a_worker_killed_at_any_line_leaves_the_table_whole(path: Path):
+def test_a_worker_killed_at_any_line_leaves_the_table_whole(path: Path) -> None:
     with process(DIE_AT_EACH_LINE, path) as worker:
         lines, counted = map(int, said(worker).split())
     rounds = lines - 1
@@ -263,11 +264,11 @@ async def hold_and_take(path: Path, stop: "signal.Signals | None") -> float:
 
 
 @pytest.mark.parametrize("stop", [None, signal.SIGSTOP])
-def test_a_lock_that_is_held_is_waited_for_no_longer_than_asked(path: Path, stop: "signal.Signals | None"):
+def test_a_lock_that_is_held_is_waited_for_no_longer_than_asked(path: Path, stop: "signal.Signals | None") -> None:
     assert 0.05 <= asyncio.run(hold_and_take(path, stop)) < 1
 
 
-def test_whoever_waits_gets_the_lock_when_it_is_released(path: Path):
+def test_whoever_waits_gets_the_lock_when_it_is_released(path: Path) -> None:
     async def main() -> list[bool]:
         counters = SharedCounters(path, clock=lambda: NOON)
         with process(HOLD_THE_LOCK, path) as holder:
@@ -280,34 +281,34 @@ def test_whoever_waits_gets_the_lock_when_it_is_released(path: Path):
     assert asyncio.run(main()) == [True]
 
 
-def test_a_held_lock_never_blocks(path: Path):
+def test_a_held_lock_never_blocks(path: Path) -> None:
     counters = SharedCounters(path, clock=lambda: NOON)
     with process(HOLD_THE_LOCK, path) as holder:
         assert said(holder) == "held"
         assert counters.try_take([Charge(b"key", 1, 60)]) is None
 
 
-def test_two_tables_do_not_place_keys_alike(tmp_path: Path):
+def test_two_tables_do_not_place_keys_alike(tmp_path: Path) -> None:
     for name in ("a", "b"):
         take(SharedCounters(tmp_path / name, slots=1024, clock=lambda: NOON), Charge(b"key", 1, 60))
     first, second = ((tmp_path / name).read_bytes()[2048:] for name in ("a", "b"))
     assert first != second
 
 
-def test_keys_do_not_stand_in_the_file(path: Path):
+def test_keys_do_not_stand_in_the_file(path: Path) -> None:
     take(SharedCounters(path), Charge(b"a key that is a secret", 1, 60))
     assert b"secret" not in path.read_bytes()
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("content", [b"", b"something else", os.urandom(8192)])
-def test_a_file_of_something_else_is_left_alone(path: Path, content: bytes):
+def test_a_file_of_something_else_is_left_alone(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StorageError, match="holds no counters"):
         SharedCounters(path)
     assert path.read_bytes() == content
 
 
-def test_the_number_of_slots_fills_whole_buckets(path: Path):
+def test_the_number_of_slots_fills_whole_buckets(path: Path) -> None:
     with pytest.raises(ValueError, match="multiple of 64"):
         SharedCounters(path, slots=100)

@@ -5,6 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
+
 from outrider import Plugin, Request, Response, Route
 from outrider.config import Configuration, load
 from outrider.testing import Outcome, run
@@ -13,7 +15,6 @@ from outrider_plugins.key_auth import KeyAuth
 from outrider_plugins.rate_limit import RateLimit
 from outrider_plugins.request_transform import RequestTransform
 from outrider_plugins.response_transform import ResponseTransform
-from pydantic import TypeAdapter
 
 ROOT = Path(__file__).parents[2]
 PLUGINS: dict[str, type[Plugin]] = {
@@ -27,7 +28,7 @@ EVERYWHERE = {field.name for field in fields(Plugin)}
 
 
 @pytest.mark.parametrize("name", PLUGINS)
-def test_the_page_has_every_field_with_its_default(name: str):
+def test_the_page_has_every_field_with_its_default(name: str) -> None:
     page = (ROOT / "docs" / "plugins" / f"{name}.md").read_text()
     rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
     schema = TypeAdapter(PLUGINS[name]).json_schema()
@@ -42,13 +43,13 @@ def test_the_page_has_every_field_with_its_default(name: str):
 
 
 @pytest.mark.parametrize("name", PLUGINS)
-def test_every_field_has_a_description(name: str):
+def test_every_field_has_a_description(name: str) -> None:
     schema = TypeAdapter(PLUGINS[name]).json_schema()
     assert all("description" in about for about in schema["properties"].values())
 
 
 @pytest.mark.parametrize("name", PLUGINS)
-def test_the_page_says_what_the_plugin_does_not_do_and_links_its_example(name: str):
+def test_the_page_says_what_the_plugin_does_not_do_and_links_its_example(name: str) -> None:
     page = (ROOT / "docs" / "plugins" / f"{name}.md").read_text()
     assert page.startswith(f"# {name}\n")
     assert "## What it does not do" in page
@@ -68,11 +69,11 @@ def send(name: str, target: str, **headers: str) -> Outcome:
 
 
 @pytest.mark.parametrize("name", PLUGINS)
-def test_the_example_loads(name: str):
+def test_the_example_loads(name: str) -> None:
     assert [plugin.name for plugin in example(name).plugins] == [name]
 
 
-def test_the_example_of_correlation_id_keeps_the_ids_of_its_callers():
+def test_the_example_of_correlation_id_keeps_the_ids_of_its_callers() -> None:
     assert send("correlation-id", "/orders", x_correlation_id="order-7").headers["x-correlation-id"] == "order-7"
 
 
@@ -89,16 +90,16 @@ def test_the_example_of_key_auth_knows_alice_and_bob_and_lets_everybody_else_in_
     assert outcome.upstream.query == ""
 
 
-def test_the_example_of_rate_limit_has_two_limits():
+def test_the_example_of_rate_limit_has_two_limits() -> None:
     assert send("rate-limit", "/orders").headers["ratelimit-policy"] == '"10s";q=5;w=10, "3600s";q=100;w=3600'
 
 
-def test_the_example_of_request_transform_does_what_its_page_says():
+def test_the_example_of_request_transform_does_what_its_page_says() -> None:
     upstream = send("request-transform", "/orders?debug=1&page=2", x_old_name="a").upstream
     assert upstream is not None
     assert upstream.target == "/orders?page=2&client=127.0.0.1"
     assert dict(upstream.headers) == {"x-new-name": "a", "x-route": "orders"}
 
 
-def test_the_example_of_response_transform_does_what_its_page_says():
+def test_the_example_of_response_transform_does_what_its_page_says() -> None:
     assert send("response-transform", "/orders").headers["x-answer"] == "200 for GET /orders"

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
+
 from outrider import Consumer, Plugin, Request, Route
 from outrider.testing import Outcome, Runner, Runtime
 from outrider_plugins.counters import SharedCounters
 from outrider_plugins.rate_limit import Limit, RateLimit
-from pydantic import TypeAdapter, ValidationError
 
 YEAR = 366 * 86_400  # no test lives long enough to see this window change
 
@@ -56,12 +57,12 @@ def somebody_holds_the_counters(shared: Path) -> Generator[None]:
         yield
 
 
-def test_the_request_after_the_limit_is_refused(tmp_path: Path):
+def test_the_request_after_the_limit_is_refused(tmp_path: Path) -> None:
     plugin = RateLimit(limit=2, window=YEAR)
     assert statuses(plugin, Request(), Request(), Request(), shared=tmp_path) == [200, 200, 429]
 
 
-def test_downstream_is_told_how_much_is_left_and_until_when(tmp_path: Path):
+def test_downstream_is_told_how_much_is_left_and_until_when(tmp_path: Path) -> None:
     passed, refused = send([RateLimit(limit=1, window=YEAR)], Request(), Request(), shared=tmp_path)
     assert passed.headers["ratelimit-policy"] == refused.headers["ratelimit-policy"] == f'"{YEAR}s";q=1;w={YEAR}'
     assert re.fullmatch(rf'"{YEAR}s";r=0;t=[1-9][0-9]*', passed.headers["ratelimit"])
@@ -71,13 +72,13 @@ def test_downstream_is_told_how_much_is_left_and_until_when(tmp_path: Path):
     assert refused.upstream is None
 
 
-def test_what_upstream_gets_is_not_touched(tmp_path: Path):
+def test_what_upstream_gets_is_not_touched(tmp_path: Path) -> None:
     [outcome] = send([RateLimit(limit=1, window=YEAR)], Request(), shared=tmp_path)
     assert outcome.upstream is not None
     assert not outcome.upstream.headers.changed
 
 
-def test_all_limits_must_hold_and_a_refused_request_is_counted_in_none(tmp_path: Path):
+def test_all_limits_must_hold_and_a_refused_request_is_counted_in_none(tmp_path: Path) -> None:
     narrow, wide = Limit(limit=1, window=YEAR), Limit(limit=3, window=YEAR - 86_400)
     outcomes = send([RateLimit(limits=[narrow, wide])], *(Request() for _ in range(3)), shared=tmp_path)
     assert [outcome.status for outcome in outcomes] == [200, 429, 429]
@@ -85,7 +86,7 @@ def test_all_limits_must_hold_and_a_refused_request_is_counted_in_none(tmp_path:
     assert f'"{YEAR - 86_400}s";r=2;' in outcomes[2].headers["ratelimit"]
 
 
-def test_two_workers_share_one_counter(tmp_path: Path):
+def test_two_workers_share_one_counter(tmp_path: Path) -> None:
     assert statuses(limit_one("ip"), Request(), shared=tmp_path) == [200]
     assert statuses(limit_one("ip"), Request(), shared=tmp_path) == [429]
 
@@ -140,7 +141,7 @@ def test_callers_that_do_not_differ_share_one(
     assert statuses(limit_one(by), Request(**first), Request(**second), shared=tmp_path) == [200, 429]
 
 
-def test_routes_and_services_are_counted_apart_where_asked(tmp_path: Path):
+def test_routes_and_services_are_counted_apart_where_asked(tmp_path: Path) -> None:
     def on(route: str, service: str) -> int:
         request = Request(route=Route(route, service=service))
         return statuses(limit_one(["route", "service"]), request, shared=tmp_path)[0]
@@ -148,7 +149,7 @@ def test_routes_and_services_are_counted_apart_where_asked(tmp_path: Path):
     assert [on("a", "s"), on("b", "s"), on("a", "t"), on("a", "s")] == [200, 200, 200, 429]
 
 
-def test_a_busy_table_is_waited_for(tmp_path: Path):
+def test_a_busy_table_is_waited_for(tmp_path: Path) -> None:
     async def main() -> int:
         async with Runner([limit_one("ip")], Runtime(shared=tmp_path)) as runner:
             with somebody_holds_the_counters(tmp_path):
@@ -160,13 +161,13 @@ def test_a_busy_table_is_waited_for(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("choice", "expected"), [("deny", [503, 503]), ("allow", [200, 200]), ("local", [200, 429])])
-def test_when_nobody_can_count_the_configuration_decides(choice: Any, expected: list[int], tmp_path: Path):
+def test_when_nobody_can_count_the_configuration_decides(choice: Any, expected: list[int], tmp_path: Path) -> None:
     plugin = limit_one("ip", on_storage_error=choice)
     with somebody_holds_the_counters(tmp_path):
         assert statuses(plugin, Request(), Request(), shared=tmp_path) == expected
 
 
-def test_a_full_table_refuses_new_callers(tmp_path: Path):
+def test_a_full_table_refuses_new_callers(tmp_path: Path) -> None:
     SharedCounters(tmp_path / "rate-limit", slots=64)
     callers = [Request(client=f"192.0.2.{number}") for number in range(65)]
     assert statuses(limit_one("ip"), *callers, shared=tmp_path) == [200] * 64 + [503]
@@ -182,12 +183,12 @@ def test_one_line_a_minute_says_that_nobody_can_count_and_none_names_the_caller(
     assert "a secret" not in caplog.text
 
 
-def test_no_file_of_a_worker_of_its_own_is_left_behind(tmp_path: Path):
+def test_no_file_of_a_worker_of_its_own_is_left_behind(tmp_path: Path) -> None:
     statuses(limit_one("ip", on_storage_error="local"), Request(), shared=tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["rate-limit"]
 
 
-def test_the_headers_are_declared():
+def test_the_headers_are_declared() -> None:
     assert set(limit_one("ip").needs().reply_headers) == {"ratelimit", "ratelimit-policy"}
 
 
@@ -212,7 +213,7 @@ def test_the_headers_are_declared():
         ({"limit": 1, "window": 60, "storage": "redis://user:hunter2@h"}, "not yet supported"),
     ],
 )
-def test_a_configuration_that_cannot_work_is_refused_in_a_sentence(config: dict[str, Any], words: str):
+def test_a_configuration_that_cannot_work_is_refused_in_a_sentence(config: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(words)) as caught:
         TypeAdapter(RateLimit).validate_python(config)
     assert all("hunter2" not in error["msg"] for error in caught.value.errors())

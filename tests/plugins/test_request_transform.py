@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
+
 from outrider import Consumer, Plugin, Request
 from outrider.testing import run
 from outrider_plugins.request_transform import RequestTransform
-from pydantic import TypeAdapter, ValidationError
 
 
 class AsAlice(Plugin):
@@ -36,39 +37,39 @@ def query(config: dict[str, Any], sent: str) -> str:
     return transform(changes, Request(target=f"/?{sent}")).query
 
 
-def test_remove_takes_out_every_field_of_the_name_in_any_case():
+def test_remove_takes_out_every_field_of_the_name_in_any_case() -> None:
     assert headers({"remove": ["X-A", "x-absent"]}, ("x-a", "1"), ("x-a", "2"), ("x-b", "3")) == [("x-b", "3")]
 
 
-def test_rename_keeps_the_values():
+def test_rename_keeps_the_values() -> None:
     assert headers({"rename": {"x-a": "x-b"}}, ("x-a", "1"), ("x-a", "2")) == [("x-b", "1"), ("x-b", "2")]
 
 
-def test_rename_does_not_let_downstream_forge_the_new_name():
+def test_rename_does_not_let_downstream_forge_the_new_name() -> None:
     assert headers({"rename": {"x-a": "x-b"}}, ("x-a", "1"), ("x-b", "forged")) == [("x-b", "1")]
 
 
-def test_rename_does_nothing_where_the_old_name_is_absent():
+def test_rename_does_nothing_where_the_old_name_is_absent() -> None:
     assert headers({"rename": {"x-a": "x-b"}}, ("x-b", "2")) == [("x-b", "2")]
 
 
-def test_rename_to_itself_changes_nothing():
+def test_rename_to_itself_changes_nothing() -> None:
     assert headers({"rename": {"x-a": "X-A"}}, ("x-a", "1")) == [("x-a", "1")]
 
 
-def test_replace_acts_only_where_the_name_is_present():
+def test_replace_acts_only_where_the_name_is_present() -> None:
     assert headers({"replace": {"x-a": "new", "x-b": "new"}}, ("x-a", "1"), ("x-a", "2")) == [("x-a", "new")]
 
 
-def test_add_acts_only_where_the_name_is_absent():
+def test_add_acts_only_where_the_name_is_absent() -> None:
     assert headers({"add": {"x-a": "new", "x-b": "new"}}, ("x-a", "1")) == [("x-a", "1"), ("x-b", "new")]
 
 
-def test_append_acts_always():
+def test_append_acts_always() -> None:
     assert headers({"append": {"x-a": "2", "x-b": "3"}}, ("x-a", "1")) == [("x-a", "1"), ("x-a", "2"), ("x-b", "3")]
 
 
-def test_the_fields_act_in_their_order():
+def test_the_fields_act_in_their_order() -> None:
     config = {
         "append": {"x-c": "appended"},
         "add": {"x-a": "added", "x-b": "not added"},
@@ -83,12 +84,12 @@ def test_the_fields_act_in_their_order():
     ]
 
 
-def test_references_stand_for_the_request_as_it_was_before():
+def test_references_stand_for_the_request_as_it_was_before() -> None:
     config = {"remove": ["x-a"], "add": {"x-b": "{request.headers.x-a}", "x-who": "{consumer.username}"}}
     assert headers(config, ("x-a", "1")) == [("x-b", "1"), ("x-who", "alice")]
 
 
-def test_a_header_can_move_into_the_query_and_back():
+def test_a_header_can_move_into_the_query_and_back() -> None:
     config = {
         "remove": {"headers": ["x-a"], "query": ["b"]},
         "add": {"headers": {"x-b": "{request.query}"}, "query": {"a": "{request.headers.x-a}"}},
@@ -97,7 +98,7 @@ def test_a_header_can_move_into_the_query_and_back():
     assert (sent.query, sent.headers["x-b"]) == ("a=1%20%26", "b=2")
 
 
-def test_a_value_cannot_begin_another_header_or_parameter():
+def test_a_value_cannot_begin_another_header_or_parameter() -> None:
     config = {"add": {"headers": {"x-sub": "{claims.sub}"}, "query": {"sub": "{claims.sub}"}}}
     sent = transform(config, Request())
     assert list(sent.headers.fields()) == [("x-sub", "a&bx-admin: true")]
@@ -133,11 +134,11 @@ def test_the_query_changes_in_the_same_way_and_what_is_not_touched_stays_as_sent
     assert query(config, sent) == expected
 
 
-def test_a_query_that_stays_the_same_is_not_set():
+def test_a_query_that_stays_the_same_is_not_set() -> None:
     assert not transform({"remove": {"query": ["a"]}}, Request(target="/?b=%zz")).target_changed
 
 
-def test_the_path_is_never_changed():
+def test_the_path_is_never_changed() -> None:
     assert transform({"remove": {"query": ["a"]}}, Request(target="//x/%2e?a=1")).target == "//x/%2e"
 
 
@@ -155,7 +156,7 @@ def test_the_path_is_never_changed():
         ({"add": {"headers": {"x-a": 1}}}, "valid string"),
     ],
 )
-def test_a_configuration_that_cannot_work_is_refused_in_a_sentence(config: dict[str, Any], words: str):
+def test_a_configuration_that_cannot_work_is_refused_in_a_sentence(config: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(RequestTransform).validate_python(config)
     assert words in str(caught.value)

@@ -1,6 +1,7 @@
 """Values with references: what they become, and which are refused."""
 
 import pytest
+
 from outrider import Consumer, Request, Response, Route
 from outrider_plugins.templates import Place, compile_template
 
@@ -50,24 +51,24 @@ def text(template: str, place: Place = "header", message: Request | None = None)
         ("{context.ratio}", "0.5"),
     ],
 )
-def test_each_reference_stands_for_its_fact(template: str, expected: str):
+def test_each_reference_stands_for_its_fact(template: str, expected: str) -> None:
     assert text(template) == expected
 
 
-def test_a_header_is_named_in_any_case():
+def test_a_header_is_named_in_any_case() -> None:
     assert text("{request.headers.X-Team}", message=Request(headers={"x-team": "blue"})) == "blue"
 
 
-def test_text_and_references_mix():
+def test_text_and_references_mix() -> None:
     assert text("{consumer.username}@{service.name}, please") == "alice@shop, please"
 
 
-def test_a_constant_stays_a_constant():
+def test_a_constant_stays_a_constant() -> None:
     assert compile_template("blue", "header") == "blue"
     assert compile_template("", "header") == ""
 
 
-def test_doubled_braces_are_literal():
+def test_doubled_braces_are_literal() -> None:
     assert text("{{{request.method}}} {{}}") == "{POST} {}"
 
 
@@ -85,20 +86,20 @@ def test_doubled_braces_are_literal():
         "service.name",
     ],
 )
-def test_what_is_absent_is_empty(reference: str):
+def test_what_is_absent_is_empty(reference: str) -> None:
     assert text(f"<{{{reference}}}>", message=Request()) == "<>"
 
 
-def test_a_null_is_absent():
+def test_a_null_is_absent() -> None:
     assert text("{context.nothing}") == ""
 
 
-def test_a_step_through_something_that_has_no_members_is_absent():
+def test_a_step_through_something_that_has_no_members_is_absent() -> None:
     assert text("{claims.sub.name}") == ""
 
 
 @pytest.mark.parametrize("evil", ["\r\nx-admin: true", "\x00", "\x1b[2J", "\x7f", "\ud800"])
-def test_nothing_that_ends_a_header_gets_into_one(evil: str):
+def test_nothing_that_ends_a_header_gets_into_one(evil: str) -> None:
     message = request()
     message.claims = {"sub": f"a{evil}b"}
     value = text("{claims.sub}", message=message)
@@ -107,13 +108,13 @@ def test_nothing_that_ends_a_header_gets_into_one(evil: str):
     assert not set(value) & {"\r", "\n", "\x00", "\x1b", "\x7f"}
 
 
-def test_white_space_at_the_ends_does_not_go_into_a_header():
+def test_white_space_at_the_ends_does_not_go_into_a_header() -> None:
     message = request()
     message.claims = {"sub": " alice "}
     assert text(" {claims.sub}{claims.none} ", message=message) == "alice"
 
 
-def test_raw_bytes_stay_as_they_are_in_a_header():
+def test_raw_bytes_stay_as_they_are_in_a_header() -> None:
     message = Request(headers={"x-raw": "\udcff\udc80 grüße"})
     assert text("{request.headers.x-raw}", message=message) == "\udcff\udc80 grüße"
 
@@ -128,17 +129,17 @@ def test_raw_bytes_stay_as_they_are_in_a_header():
         ("../%2e", "..%2F%252e"),
     ],
 )
-def test_what_goes_into_a_query_is_percent_encoded(value: str, expected: str):
+def test_what_goes_into_a_query_is_percent_encoded(value: str, expected: str) -> None:
     message = request()
     message.claims = {"sub": value}
     assert text("{claims.sub}", "query", message) == expected
 
 
-def test_a_constant_is_encoded_for_a_query_too():
+def test_a_constant_is_encoded_for_a_query_too() -> None:
     assert text("a b", "query") == "a%20b"
 
 
-def test_a_reference_is_not_resolved_twice():
+def test_a_reference_is_not_resolved_twice() -> None:
     message = request()
     message.claims = {"sub": "{credential}"}
     assert text("{claims.sub}", message=message) == "{credential}"
@@ -156,31 +157,31 @@ def test_a_reference_is_not_resolved_twice():
         ("{ credential }", "{credential}"),
     ],
 )
-def test_an_unknown_reference_names_the_nearest(template: str, remedy: str):
+def test_an_unknown_reference_names_the_nearest(template: str, remedy: str) -> None:
     with pytest.raises(ValueError, match="has an unknown reference: did you mean") as caught:
         compile_template(template, "header")
     assert remedy in str(caught.value)
 
 
 @pytest.mark.parametrize("template", ["{", "}", "a{b", "a}b", "{request.method", "request.method}", "{a{b}"])
-def test_a_stray_brace_is_refused(template: str):
+def test_a_stray_brace_is_refused(template: str) -> None:
     with pytest.raises(ValueError, match="write it twice"):
         compile_template(template, "header")
 
 
 @pytest.mark.parametrize("template", ["a\nb", "a\x00", "{claims.a\rb}"])
-def test_a_control_character_in_the_file_is_refused(template: str):
+def test_a_control_character_in_the_file_is_refused(template: str) -> None:
     with pytest.raises(ValueError, match="control character"):
         compile_template(template, "header")
 
 
-def test_the_response_has_references_of_its_own():
+def test_the_response_has_references_of_its_own() -> None:
     response = Response(503, headers={"x-served-by": "a"})
     template = compile_template("{response.status} {response.headers.x-served-by}", "header", on_response=True)
     assert not isinstance(template, str)
     assert template(request(), response) == "503 a"
 
 
-def test_there_is_no_response_in_the_request_phase():
+def test_there_is_no_response_in_the_request_phase() -> None:
     with pytest.raises(ValueError, match="which is not there yet"):
         compile_template("{response.status}", "header")

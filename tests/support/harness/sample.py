@@ -1,0 +1,98 @@
+"""One configuration with a route for each thing that the end-to-end tests look at: they share its gateways."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from harness.outrider import Config, plugin, service
+from harness.tokens import SECRET, Issuer
+
+Protocol = Literal["ext_proc", "ext_authz"]
+
+PLUGINS = str(Path(__file__).parents[2] / "e2e" / "plugins")
+YEAR = 366 * 86_400  # a window that does not end during a test
+CONSUMERS: list[Config] = [
+    {
+        "username": "alice",
+        "custom_id": "a-1",
+        "keyauth_credentials": [{"id": "alices", "key": "alice-key"}],
+        "jwt_secrets": [{"key": "alices-own", "secret": SECRET}],
+    },
+    {"username": "bob", "keyauth_credentials": [{"id": "bobs", "key": "bob-key"}]},
+    {"username": "guest"},
+]
+
+
+def sample(protocol: Protocol, upstream: int, folder: Path, issuers: Sequence[Issuer], key_server: str) -> Config:
+    """Every route is /NAME of its service; those that need a response or a body exist on ext_proc only."""
+    for issuer in issuers:
+        (folder / f"{issuer.algorithm}.json").write_text(issuer.jwks())
+    services = [
+        service("open", upstream),
+        *_authenticated(upstream, issuers, key_server),
+        *_requests(upstream, folder),
+        *(_responses(upstream) if protocol == "ext_proc" else []),
+    ]
+    gateway = {"protocol": protocol, "plugin_dirs": [PLUGINS]}
+    return {"gateway": gateway, "services": services, "consumers": CONSUMERS}
+
+
+def _authenticated(upstream: int, issuers: Sequence[Issuer], key_server: str) -> list[Config]:
+    from_files = [_trust(issuer, f"{issuer.algorithm}.json") for issuer in issuers]
+    from_server = [_trust(issuer, f"{key_server}/{issuer.algorithm}") for issuer in issuers]
+    claims = {"sub": "x-user", "realm.role": "x-role"}
+    return [
+        service("orders", upstream, plugin("key-auth"), plugin("correlation-id")),
+        service("keys", upstream, plugin("key-auth", header="x-key", query="key", cookie="key")),
+        service("guests", upstream, plugin("key-auth", anonymous="guest")),
+        service("either", upstream, plugin("key-auth", anonymous="guest"), plugin("jwt-auth", anonymous="guest")),
+        service("tokens", upstream, plugin("jwt-auth", issuers=from_files, claims_to_headers=claims)),
+        service("fetched", upstream, plugin("jwt-auth", issuers=from_server)),
+        service("scoped", upstream, plugin("jwt-auth", issuers=from_files, required_scopes=["read", "write"])),
+    ]
+
+
+def _trust(issuer: Issuer, jwks: str) -> Config:
+    trust: Config = {"issuer": issuer.name, "jwks": jwks}
+    return trust | ({"algorithms": [issuer.algorithm]} if issuer.algorithm.startswith("HS") else {})
+
+
+def _requests(upstream: int, folder: Path) -> list[Config]:
+    log = str(folder / "ended")
+    transform = plugin(
+        "request-transform",
+        remove={"headers": ["x-debug"], "query": ["debug"]},
+        rename={"headers": {"x-old": "x-new"}, "query": {"old": "new"}},
+        replace={"headers": {"user-agent": "outrider"}, "query": {"page": "1"}},
+        add={
+            "headers": {"x-caller": "{consumer.username} on {route.name}", "x-seen": "{request.headers.x-given}"},
+            "query": {"who": "{consumer.username}"},
+        },
+        append={"headers": {"x-many": "two"}, "query": {"tag": "b"}},
+    )
+    return [
+        service("ordered", upstream, *(plugin(name, log=log) for name in ("outer", "middle", "inner"))),
+        service("script", upstream, plugin("script", timeout=300), plugin("echo-header")),
+        service("tolerant", upstream, plugin("script", on_error="continue", timeout=300), plugin("key-auth")),
+        service("limited", upstream, plugin("rate-limit", limit=3, window=YEAR, by="header:x-case")),
+        service("traced", upstream, plugin("correlation-id", header="x-trace-id", trust=True), plugin("key-auth")),
+        service("quiet", upstream, plugin("correlation-id", echo=False)),
+        service("transformed", upstream, plugin("key-auth"), transform),
+    ]
+
+
+def _responses(upstream: int) -> list[Config]:
+    transform = plugin(
+        "response-transform",
+        remove={"headers": ["x-powered-by"]},
+        rename={"headers": {"x-old": "x-new"}},
+        replace={"headers": {"etag": '"2"'}},
+        add={"headers": {"x-status": "{response.status} for {request.method}"}},
+        append={"headers": {"set-cookie": "c=3"}},
+    )
+    return [
+        service("replies", upstream, plugin("response-script", timeout=300), plugin("echo-header")),
+        service("bodies", upstream, plugin("request-body"), plugin("response-body")),
+        service("guarded", upstream, plugin("key-auth"), plugin("request-body")),
+        service("retouched", upstream, transform),
+    ]
