@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from outrider.config import Configuration
 from outrider.needs import HOOKS
 from outrider.plugin import Plugin
-from pydantic import TypeAdapter
 
 
 def overview(installed: Mapping[str, type[Plugin]]) -> str:

@@ -16,10 +16,9 @@ from typing import Any
 
 from outrider.errors import StartError
 from outrider.metrics import Metrics
-from outrider_envoy.render.clusters import WORKERS
-
 from outrider_cli.child import Child
 from outrider_cli.folder import Folder
+from outrider_envoy.render.clusters import WORKERS
 
 _log = logging.getLogger("outrider.supervisor")
 

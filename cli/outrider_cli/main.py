@@ -11,12 +11,12 @@ from typing import ParamSpec
 
 import click
 import yaml
+
 from outrider import config, discovery
 from outrider.errors import OutriderError, StartError
-from outrider_envoy.render import bootstrap
-
 from outrider_cli import describe, supervisor
 from outrider_cli.loading import Source
+from outrider_envoy.render import bootstrap
 
 P = ParamSpec("P")
 

@@ -10,13 +10,12 @@ from pathlib import Path
 from outrider import logs
 from outrider.errors import OutriderError
 from outrider.metrics import Metrics
-from outrider_envoy.render import bootstrap
-
 from outrider_cli.envoy import Envoy
 from outrider_cli.folder import Folder, private_folder
 from outrider_cli.loading import Source
 from outrider_cli.page import Page
 from outrider_cli.workers import Workers
+from outrider_envoy.render import bootstrap
 
 _log = logging.getLogger("outrider.supervisor")
 

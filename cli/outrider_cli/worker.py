@@ -16,18 +16,18 @@ import time
 from pathlib import Path
 
 import uvloop
+
 from outrider import logs
 from outrider.config import Configuration
 from outrider.config.document import read_text
 from outrider.errors import OutriderError, StartError
 from outrider.metrics import Metrics
 from outrider.runtime import Runtime
-from outrider_envoy.selection import Chains
-from outrider_envoy.server import Server
-
 from outrider_cli.folder import Folder
 from outrider_cli.loading import Loaded, Source
 from outrider_cli.tether import tie
+from outrider_envoy.selection import Chains
+from outrider_envoy.server import Server
 
 _log = logging.getLogger("outrider.worker")
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from outrider.metrics import Metrics, Pulse
-
 from outrider_cli.child import Child
 from outrider_cli.folder import Folder
 from outrider_cli.worker import DRAIN

@@ -9,7 +9,6 @@ from outrider.request import Request
 from outrider.response import Refusal
 from outrider.verdict import PASS, Reply, Verdict, reply
 from outrider.waiting import Wait
-
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.proto.core_pb2 import HeaderValue, HeaderValueOption
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest, CheckResponse, Status

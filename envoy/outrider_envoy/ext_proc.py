@@ -6,7 +6,7 @@ status: a stream that ends cleanly without an answer would let the request throu
 """
 
 import logging
-from typing import Final, Literal, cast
+from typing import Final, Literal, cast, get_args
 
 from outrider.chain import Chain
 from outrider.exchange import Exchange, Walk
@@ -15,7 +15,6 @@ from outrider.request import Request
 from outrider.response import Refusal, Response
 from outrider.verdict import PASS, Reply, Verdict, reply
 from outrider.waiting import Wait
-
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.mutations import immediate, replace_body, request_changes, response_changes
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode, ProcessingRequest, ProcessingResponse
@@ -39,6 +38,21 @@ class Conversation:
     stream has ended, by half-close or by cancel: both are normal.
     """
 
+    __slots__ = (
+        "_bodiless",
+        "_broken",
+        "_chain",
+        "_chains",
+        "_exchange",
+        "_first",
+        "_kind",
+        "_passed",
+        "_response",
+        "_route",
+        "_walk",
+        "_wants_body",
+    )
+
     def __init__(self, chains: Chains, route: str | None) -> None:
         self._chains = chains
         self._route = route
@@ -51,7 +65,7 @@ class Conversation:
         self._bodiless = False
         self._passed = False
         self._broken = False
-        self._body_modes: tuple[int, int] | None = None
+        self._first: ProcessingRequest | None = None
 
     def receive(self, message: ProcessingRequest) -> Answer:
         """The answer to one message. Raises `ProtocolError` for a kind that nobody knows."""
@@ -59,9 +73,8 @@ class Conversation:
         if kind is None:
             raise ProtocolError("a message of an unknown kind")
         self._kind = kind
-        if message.HasField("protocol_config"):
-            config = message.protocol_config
-            self._body_modes = config.request_body_mode, config.response_body_mode
+        if self._first is None:
+            self._first = message
         try:
             return self._dispatch(kind, message)
         except ProtocolError as error:
@@ -116,7 +129,7 @@ class Conversation:
         self._response = response_of(message)
         if self._exchange is None:
             # A filter before this one answered: no plugin saw the request, and it did not go upstream.
-            return _untouched("response_headers")
+            return _UNTOUCHED["response_headers"]
         self._bodiless = message.response_headers.end_of_stream
         self._walk = self._exchange.response_phase(self._response)
         return self._advance(None)
@@ -125,7 +138,7 @@ class Conversation:
         if kind == "request_body" and self._exchange is None:
             raise ProtocolError("a request body came without the request's headers: set request_header_mode to SEND")
         if not self._wants_body:
-            return _untouched(kind)
+            return _UNTOUCHED[kind]
         self._wants_body = False
         part = message.request_body if kind == "request_body" else message.response_body
         return self._advance(part.body)
@@ -134,7 +147,7 @@ class Conversation:
         if kind == "request_trailers" and self._exchange is None:
             raise ProtocolError("request trailers came without the request's headers")
         if not self._wants_body:
-            return _untouched(kind)
+            return _UNTOUCHED[kind]
         # A message with trailers and not one byte of body.
         self._wants_body = False
         return self._advance(b"")
@@ -153,12 +166,14 @@ class Conversation:
             return self._decide(stop.value)
 
     def _ask_for_body(self) -> ProcessingResponse:
-        direction = 0 if self._kind == "request_headers" else 1
-        if self._body_modes is not None and self._body_modes[direction] != ProcessingMode.BUFFERED:
-            field = "request_body_mode" if direction == 0 else "response_body_mode"
-            raise ProtocolError(f"a plugin needs the body, and Envoy's {field} is not BUFFERED: set it so")
+        field = "request_body_mode" if self._kind == "request_headers" else "response_body_mode"
+        # Only the first message says in which modes Envoy sends bodies.
+        if self._first is not None and self._first.HasField("protocol_config"):
+            mode = getattr(self._first.protocol_config, field)
+            if mode != ProcessingMode.BUFFERED:
+                raise ProtocolError(f"a plugin needs the body, and Envoy's {field} is not BUFFERED: set it so")
         self._wants_body = True
-        return _untouched(self._kind)
+        return _UNTOUCHED[self._kind]
 
     def _decide(self, verdict: Verdict) -> ProcessingResponse:
         if verdict is not PASS:
@@ -190,15 +205,19 @@ def _untouched(kind: Kind) -> ProcessingResponse:
     return answer
 
 
+_UNTOUCHED: Final[dict[Kind, ProcessingResponse]] = {kind: _untouched(kind) for kind in get_args(Kind)}
+"""The answers that let a message on as it is; made once, and never changed."""
+
+
 def _request_answer(kind: Kind, exchange: Exchange) -> ProcessingResponse:
     request, body = exchange.request, exchange.new_request_body
+    if not (request.headers.changed or request.target_changed or body is not None):
+        return _UNTOUCHED[kind]
     if kind == "request_trailers":
-        return _trailers_answer(kind, changed=request.headers.changed or request.target_changed or body is not None)
+        raise _too_late()
     answer = ProcessingResponse()
     part = answer.request_headers if kind == "request_headers" else answer.request_body
-    part.SetInParent()
-    if request.headers.changed or request.target_changed:
-        request_changes(part.response, request)
+    request_changes(part.response, request)
     if body is not None:
         replace_body(part.response, body, held=kind == "request_body")
     return answer
@@ -206,19 +225,18 @@ def _request_answer(kind: Kind, exchange: Exchange) -> ProcessingResponse:
 
 def _response_answer(kind: Kind, exchange: Exchange, response: Response) -> ProcessingResponse:
     body = exchange.new_response_body
+    changed = response.headers.changed or response.status_changed or exchange.request.reply_changes()
+    if not (changed or body is not None):
+        return _UNTOUCHED[kind]
     if kind == "response_trailers":
-        changed = response.headers.changed or response.status_changed or bool(exchange.request.reply_changes())
-        return _trailers_answer(kind, changed=changed or body is not None)
+        raise _too_late()
     answer = ProcessingResponse()
     part = answer.response_headers if kind == "response_headers" else answer.response_body
-    part.SetInParent()
     response_changes(part.response, exchange, response)
     if body is not None:
         replace_body(part.response, body, held=kind == "response_body")
     return answer
 
 
-def _trailers_answer(kind: Kind, *, changed: bool) -> ProcessingResponse:
-    if changed:
-        raise ProtocolError("a message with trailers and no body came too far to be changed")
-    return _untouched(kind)
+def _too_late() -> ProtocolError:
+    return ProtocolError("a message with trailers and no body came too far to be changed")

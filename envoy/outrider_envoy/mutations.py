@@ -6,7 +6,6 @@ from outrider.exchange import Exchange
 from outrider.request import Request
 from outrider.response import Response
 from outrider.verdict import Reply
-
 from outrider_envoy.proto.core_pb2 import HeaderValueOption
 from outrider_envoy.proto.ext_proc_pb2 import CommonResponse, HeaderMutation, ProcessingResponse
 

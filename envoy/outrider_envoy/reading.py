@@ -6,7 +6,6 @@ from outrider.errors import ContractError
 from outrider.headers import Fields, Headers
 from outrider.request import Request
 from outrider.response import Response
-
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.proto.core_pb2 import HeaderMap
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest
@@ -20,15 +19,21 @@ def fields_of(header_map: HeaderMap) -> Fields:
     """All fields, with pseudo-headers, bytes kept as surrogate escapes."""
     fields: Fields = {}
     for header in header_map.headers:
-        # Envoy fills raw_value; value is only for a server that never saw raw_value.
-        raw = header.raw_value
-        value = str(raw, "utf-8", "surrogateescape") if raw else header.value
         name = header.key
+        # Envoy fills raw_value; value is for one that is told not to.
+        value = _text(header.raw_value) or header.value
         if name in fields:
             fields[name].append(value)
         else:
             fields[name] = [value]
     return fields
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "surrogateescape")
 
 
 def request_of(message: ProcessingRequest) -> Request:

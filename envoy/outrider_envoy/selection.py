@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from outrider.chain import Chain
 from outrider.request import Request
 from outrider.routing import Matchable, rules
-
 from outrider_envoy.errors import ProtocolError
 
 ROUTE_KEY = "outrider-route"

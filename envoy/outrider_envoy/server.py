@@ -8,9 +8,9 @@ from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError
+
 from outrider.metrics import Metrics
 from outrider.waiting import Wait
-
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.ext_authz import Check
 from outrider_envoy.ext_proc import Conversation

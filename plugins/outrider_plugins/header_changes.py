@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Annotated, NamedTuple
 
-from outrider import HeaderName, Headers, Request, Response
 from pydantic import AfterValidator, ConfigDict
 
+from outrider import HeaderName, Headers, Request, Response
 from outrider_plugins.templates import Place, Template, compile_template
 
 STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)

@@ -3,15 +3,31 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, Protocol, cast, get_args
 
 import jwt
 
-SYMMETRIC = frozenset({"HS256", "HS384", "HS512"})
+Asymmetric = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+Symmetric = Literal["HS256", "HS384", "HS512"]
+ALGORITHMS = {name: jwt.get_algorithm_by_name(name) for name in (*get_args(Asymmetric), *get_args(Symmetric))}
+
+MOST = 100
+"""How many keys a set may have: a token that names none is tried with each of them."""
 
 _RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
-_CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA", "Ed448": "EdDSA"}
+_CURVES = {
+    ("EC", "P-256"): "ES256",
+    ("EC", "P-384"): "ES384",
+    ("EC", "P-521"): "ES512",
+    ("OKP", "Ed25519"): "EdDSA",
+    ("OKP", "Ed448"): "EdDSA",
+}
 _MIN_RSA_BITS = 2048  # RFC 7518, section 3.3
+_MIN_SECRET = {"HS256": 32, "HS384": 48, "HS512": 64}  # bytes; RFC 7518, section 3.2
+
+
+class NoKeysError(Exception):
+    """There are no keys yet, so nobody can say whether a token is good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +39,31 @@ class Key:
     material: Any
 
 
+class KeySource(Protocol):
+    """Where the keys of one issuer come from."""
+
+    @property
+    def version(self) -> int:
+        """Grows when the keys change."""
+        ...
+
+    def find(self, kid: str | None, algorithm: str) -> list[Key]:
+        """The keys that may have signed a token. Raises `NoKeysError` if there are none as yet."""
+        ...
+
+
 class KeySet:
     """Keys found by their id and the algorithm of a token."""
+
+    version = 0
 
     def __init__(self, keys: Iterable[Key] = ()) -> None:
         self._keys = tuple(keys)
 
-    def __len__(self) -> int:
-        return len(self._keys)
-
     def find(self, kid: str | None, algorithm: str) -> list[Key]:
-        """The keys that may have signed a token: of that id if it names one, and made for the algorithm."""
-        return [key for key in self._keys if algorithm in key.algorithms and kid in (None, key.kid)]
-
-    def has(self, kid: str | None) -> bool:
-        """Whether there is a key of that id."""
-        return kid is None or any(key.kid == kid for key in self._keys)
+        """The keys that are made for the algorithm and of that id, or of any if the token or the key has no id."""
+        named = (key for key in self._keys if kid is None or key.kid in (None, kid))
+        return [key for key in named if algorithm in key.algorithms]
 
 
 def parse_jwks(text: str | bytes) -> KeySet:
@@ -51,6 +76,8 @@ def parse_jwks(text: str | bytes) -> KeySet:
     if not isinstance(found, list):
         raise ValueError('is no JWKS: it has no list "keys"')
     items: list[Any] = found
+    if len(items) > MOST:
+        raise ValueError(f"has {len(items)} keys, more than {MOST}")
     rows = [cast("dict[str, Any]", row) for row in items if isinstance(row, dict)]
     keys = [key for row in rows if (key := _key(row))]
     if not keys:
@@ -59,50 +86,68 @@ def parse_jwks(text: str | bytes) -> KeySet:
 
 
 def secret_key(secret: str, algorithm: str) -> Key:
-    """A shared secret for one of the HS algorithms."""
-    return Key(None, frozenset({algorithm}), secret.encode())
+    """A shared secret for one of the HS algorithms. Raises `ValueError` for what can't be one."""
+    try:
+        # PyJWT refuses what is a public key by its looks: everybody knows that one.
+        material = ALGORITHMS[algorithm].prepare_key(secret)
+    except jwt.InvalidKeyError as error:
+        raise ValueError(f"secret is no secret for {algorithm}") from error
+    return Key(None, frozenset({algorithm}), material)
+
+
+def is_short(key: Key, algorithm: str) -> bool:
+    """Whether a secret is shorter than its algorithm wants it."""
+    return len(key.material) < _MIN_SECRET[algorithm]
 
 
 def pem_key(pem: str, algorithm: str) -> Key:
     """A public key as PEM. Raises `ValueError` if it does not fit the algorithm."""
     try:
-        material = jwt.get_algorithm_by_name(algorithm).prepare_key(pem)
+        material = _public(ALGORITHMS[algorithm].prepare_key(pem))
     except Exception as error:
-        raise ValueError(f"is no public key for {algorithm}") from error
+        raise ValueError(f"rsa_public_key is no public key for {algorithm}") from error
+    if algorithm in _RSA and material.key_size < _MIN_RSA_BITS:
+        raise ValueError(f"rsa_public_key has {material.key_size} bits, {algorithm} needs {_MIN_RSA_BITS}")
     return Key(None, frozenset({algorithm}), material)
 
 
 def _key(row: Mapping[str, Any]) -> Key | None:
     """One row, or None for a key of another use, or of a kind that we do not know (RFC 7517, section 5)."""
-    algorithms = _fitting(row)
-    operations = row.get("key_ops")
-    if not algorithms or row.get("use", "sig") != "sig":
-        return None
-    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
-        return None
+    fitting = _fitting(row)
     kid = row.get("kid")
+    if not fitting or not _verifies(row) or not isinstance(kid, str | None):
+        return None
     try:
-        material = jwt.PyJWK(dict(row), algorithm=next(iter(sorted(algorithms)))).key
+        material = _public(jwt.PyJWK(dict(row), algorithm=min(fitting)).key)
     except Exception:  # noqa: BLE001 - whatever is wrong with one key, the others may be good
         return None
-    if getattr(material, "key_size", _MIN_RSA_BITS) < _MIN_RSA_BITS and row.get("kty") == "RSA":
-        return None
-    return Key(kid if isinstance(kid, str) else None, algorithms, material)
+    algorithms = frozenset(name for name in fitting if _is_long_enough(material, name))
+    return Key(kid, algorithms, material) if algorithms else None
+
+
+def _verifies(row: Mapping[str, Any]) -> bool:
+    operations = row.get("key_ops", ["verify"])
+    return row.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
 
 
 def _fitting(row: Mapping[str, Any]) -> frozenset[str]:
-    """The algorithms of a key: its own `alg`, or else those of its type."""
-    kinds: dict[Any, frozenset[str]] = {
-        "RSA": _RSA,
-        "EC": _on_curve(row),
-        "OKP": _on_curve(row),
-        "oct": SYMMETRIC,
-    }
-    fitting = kinds.get(row.get("kty"), frozenset())
-    own = row.get("alg")
-    return fitting if own is None else fitting & {own if isinstance(own, str) else ""}
+    """The algorithms of a key: its own `alg`, or else those of its type and curve."""
+    kind, own = row.get("kty"), row.get("alg")
+    if kind == "RSA":
+        fitting = _RSA
+    elif kind == "oct":
+        fitting = frozenset(_MIN_SECRET)
+    else:
+        fitting = frozenset(name for curve, name in _CURVES.items() if curve == (kind, row.get("crv")))
+    return fitting if own is None else frozenset(name for name in fitting if name == own)
 
 
-def _on_curve(row: Mapping[str, Any]) -> frozenset[str]:
-    algorithm = _CURVES.get(str(row.get("crv")))
-    return frozenset({algorithm}) if algorithm else frozenset()
+def _is_long_enough(material: Any, algorithm: str) -> bool:
+    if algorithm in _MIN_SECRET:
+        return len(material) >= _MIN_SECRET[algorithm]
+    return algorithm not in _RSA or material.key_size >= _MIN_RSA_BITS
+
+
+def _public(material: Any) -> Any:
+    # A set or a PEM may hold the private key by mistake; to verify, its public half is enough.
+    return material.public_key() if hasattr(material, "public_key") else material

@@ -1,15 +1,15 @@
 """The plugin jwt-auth: consumers prove who they are with a signed token (RFC 7519, RFC 6750)."""
 
 import asyncio
-import time
-from collections.abc import Mapping
-from hashlib import sha256
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, cast, get_args
+import json
+import logging
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Self, cast, get_args
 
-from cachetools import TLRUCache
 from outrider import (
     Auth,
-    Consumers,
+    Credential,
     HeaderName,
     Headers,
     Identity,
@@ -19,19 +19,39 @@ from outrider import (
     Runtime,
     StartError,
 )
+from outrider.auth import IDENTITY_HEADERS
 from outrider.errors import HeaderError
 from outrider.fields import resolve
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
-from outrider_plugins.jwks import SYMMETRIC, Key, KeySet, parse_jwks, pem_key, secret_key
-from outrider_plugins.jwt_token import Token, TokenError
+from outrider_plugins.jwks import (
+    Asymmetric,
+    Key,
+    KeySet,
+    NoKeysError,
+    Symmetric,
+    is_short,
+    parse_jwks,
+    pem_key,
+    secret_key,
+)
+from outrider_plugins.jws import TokenError
+from outrider_plugins.jwt_token import Claims
+from outrider_plugins.jwt_verifier import Trust, Verifier
 from outrider_plugins.remote_keys import RemoteKeys, check_url
 
-Asymmetric = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-Symmetric = Literal["HS256", "HS384", "HS512"]
+_log = logging.getLogger("outrider.plugins.jwt-auth")
 
-CACHE = 5_000
-"""How many verified tokens are remembered; beyond it those that were used least recently are verified again."""
+PATIENCE = 1.0
+"""How long a start waits for keys from an address, in seconds."""
+
+# Wide, so that nothing which another server might read as a bearer token is overlooked. Gateways join repeated
+# headers with a comma.
+_ANY_BEARER = re.compile(r"(?:^|,)\s*bearer(?![!#$%&'*+.^_`|~0-9a-z-])", re.IGNORECASE)
+_ONE_BEARER = re.compile(r"bearer +([^\s,]+) *", re.IGNORECASE)  # RFC 6750, section 2.1
+
+# RFC 6749, section 3.3: no quote and no backslash, so it can stand in a challenge.
+Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]
 
 
 def _keys(value: Any, info: ValidationInfo) -> KeySet | RemoteKeys:
@@ -65,30 +85,10 @@ class Issuer(BaseModel):
     """The algorithms that are accepted. HS256, HS384 and HS512 only if they are listed here."""
 
 
-class _Trust(NamedTuple):
-    """How the tokens of one issuer are verified, and whose they are if the file says so."""
-
-    source: KeySet | RemoteKeys
-    audiences: frozenset[str]
-    algorithms: frozenset[str]
-    owner: str | None = None
-    """The id of the consumer whose `jwt_secrets` it stands in."""
-
-    @property
-    def keys(self) -> KeySet:
-        return self.source.keys if isinstance(self.source, RemoteKeys) else self.source
-
-
-class _Verified(NamedTuple):
-    identity: Identity
-    expires: float
-    """When it has to be verified again, in seconds since the epoch."""
-
-
 class JwtAuth(Auth):
     """Lets requests in that carry a valid token of an issuer in `authorization: Bearer`.
 
-    The signature, `iss`, `aud`, `exp`, `nbf` and the scopes are checked. Keys at an address are fetched in the
+    The signature, `iss`, `aud`, `exp`, `nbf`, `iat` and the scopes are checked. Keys at an address are fetched in the
     background; until they are there, the issuer's tokens are answered with 503. A verified token is remembered
     until it expires, so it outlives the withdrawal of its key by at most the time to the next fetch.
     """
@@ -99,7 +99,7 @@ class JwtAuth(Auth):
     """Whose tokens are believed, beside the consumers' own `jwt_secrets`."""
     claims_to_headers: dict[str, HeaderName] = {}
     """Claims that upstream is told, each with its header; a dot leads into an object, as in realm.role."""
-    required_scopes: list[str] = []
+    required_scopes: list[Scope] = []
     """Scopes that a token must have, all of them, in `scope` or `scp`; without one the request gets 403."""
     leeway: Annotated[int, Field(ge=0, le=300)] = 0
     """How far the clocks may differ, in seconds."""
@@ -118,126 +118,113 @@ class JwtAuth(Auth):
                 raise ValueError(f"the issuer {name!r} stands twice: keep one of them")
         return self
 
+    @model_validator(mode="after")
+    def _each_header_once(self) -> Self:
+        headers = list(self.claims_to_headers.values())
+        for header in headers:
+            if headers.count(header) > 1:
+                raise ValueError(f"claims_to_headers: two claims go to {header!r}: give one of them another header")
+            if header in IDENTITY_HEADERS or header == "authorization":
+                raise ValueError(f"claims_to_headers: {header!r} is taken: choose another header")
+        return self
+
     def needs(self) -> Needs:
         return Needs(identity_headers=tuple(self.claims_to_headers.values()))
 
     async def start(self, runtime: Runtime, /) -> None:
         await super().start(runtime)
         self._consumers = runtime.consumers
-        self._trusted = {one.issuer: _trust(one) for one in self.issuers}
-        for name, trust in _secrets(runtime.consumers):
-            if name in self._trusted:
+        trusted = {one.issuer: _trust(one) for one in self.issuers}
+        for name, trust in _owned(runtime.consumers.credentials("jwt_secrets")):
+            if name in trusted:
                 raise StartError(f"two issuers are called {name!r}: give one of them another key")
-            self._trusted[name] = trust
-        self._cache: TLRUCache[bytes, _Verified] = TLRUCache(
-            CACHE, lambda _, verified, __: verified.expires, timer=time.time
-        )
-        self._versions = self._current_versions()
-        remote = [one.jwks for one in self.issuers if isinstance(one.jwks, RemoteKeys)]
-        for source in remote:
-            runtime.spawn(source.keep_fresh())
-        # The first requests should find keys; an issuer that is down must not keep the gateway from starting.
-        await asyncio.gather(*(source.tried() for source in remote))
+            trusted[name] = trust
+        self._verifier = Verifier(trusted, self._identity, leeway=self.leeway, require_exp=self.require_exp)
+        await _fetch_keys([one.jwks for one in self.issuers if isinstance(one.jwks, RemoteKeys)], runtime)
 
     def authenticate(self, request: Request, /) -> Identity | Refusal | None:
         credentials = request.headers.get_all("authorization")
-        if not any(_is_bearer(credential) for credential in credentials):
+        if not any(map(_ANY_BEARER.search, credentials)):
             return None
-        # Envoy joins repeated headers with a comma, which no token has.
-        if len(credentials) != 1 or "," in credentials[0]:
-            return self._invalid()
-        text = credentials[0][len("bearer ") :].strip(" ")
-        if self._versions != self._current_versions():
-            self._cache.clear()
-            self._versions = self._current_versions()
-        digest = sha256(text.encode("utf-8", "surrogateescape")).digest()
-        known = self._cache.get(digest)
-        return self._authorized(known.identity) if known is not None else self._verify(text, digest)
+        token = _ONE_BEARER.fullmatch(credentials[0]) if len(credentials) == 1 else None
+        try:
+            identity = self._verifier.verify(token[1]) if token else None
+        except TokenError:
+            identity = None
+        except NoKeysError:
+            return Refusal(503, "Tokens can't be checked now", headers={"retry-after": "5"})
+        if identity is None:
+            return self.refuse(challenge='Bearer error="invalid_token"')
+        return identity if _scopes(identity.claims).issuperset(self.required_scopes) else self._forbid()
 
     def challenge(self) -> str:
-        return "Bearer"
+        # RFC 6750, section 3: no error code where there was no token, but at least one parameter.
+        return 'Bearer realm="outrider"'
 
     def hide_credential(self, request: Request, /) -> None:
-        if any(_is_bearer(credential) for credential in request.headers.get_all("authorization")):
+        if any(map(_ANY_BEARER.search, request.headers.get_all("authorization"))):
             request.headers.discard("authorization")
 
-    def _verify(self, text: str, digest: bytes) -> Identity | Refusal:
-        try:
-            token = Token.parse(text)
-            trust = self._trusted.get(token.issuer)
-            if trust is None or token.algorithm not in trust.algorithms:
-                return self._invalid()
-            if isinstance(trust.source, RemoteKeys):
-                if not len(trust.keys):
-                    return Refusal(503, "Tokens can't be checked now", headers={"retry-after": "5"})
-                if not trust.keys.has(token.kid):
-                    trust.source.ask_again()
-            keys = trust.keys.find(token.kid if trust.owner is None else None, token.algorithm)
-            claims = token.verify(keys, trust.audiences, leeway=self.leeway, require_exp=self.require_exp)
-            identity = self._identity(claims, trust)
-        except (TokenError, HeaderError):
-            return self._invalid()
-        self._cache[digest] = _Verified(identity, _end(claims, self.leeway))
-        return self._authorized(identity)
-
-    def _identity(self, claims: Mapping[str, Any], trust: _Trust) -> Identity:
-        name = trust.owner if trust.owner is not None else _claim(claims, self.consumer_claim)
-        consumer = None
-        if isinstance(name, str):
-            consumer = self._consumers.named(name) if trust.owner is not None else self._consumers.find(name)
-        subject = claims.get("sub", claims.get("iss", ""))
-        headers = {
-            header: _text(value)
-            for claim, header in self.claims_to_headers.items()
-            if (value := _claim(claims, claim)) is not None
-        }
-        # A claim that can't stand in a header makes the token a bad one, not the plugin.
-        Headers({**headers, "x-credential-identifier": str(subject)})
-        return Identity(str(subject), consumer, claims, headers)
-
-    def _authorized(self, identity: Identity) -> Identity | Refusal:
-        if not self.required_scopes or _scopes(identity.claims).issuperset(self.required_scopes):
-            return identity
-        scope = " ".join(self.required_scopes)
+    def _forbid(self) -> Refusal:
         # RFC 6750, section 3.1
-        challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+        challenge = f'Bearer error="insufficient_scope", scope="{" ".join(self.required_scopes)}"'
         return Refusal(403, "Forbidden", headers={"www-authenticate": challenge})
 
-    def _invalid(self) -> Refusal:
-        return self.refuse(challenge='Bearer error="invalid_token"')
-
-    def _current_versions(self) -> tuple[int, ...]:
-        return tuple(one.jwks.version for one in self.issuers if isinstance(one.jwks, RemoteKeys))
-
-
-def _trust(one: Issuer) -> _Trust:
-    return _Trust(one.jwks, frozenset(one.audiences), frozenset(one.algorithms))
-
-
-def _secrets(consumers: Consumers) -> list[tuple[str, _Trust]]:
-    """The consumers' own issuers: `key` is the claim `iss` (Kong's jwt_secrets)."""
-    found: list[tuple[str, _Trust]] = []
-    for row in consumers.credentials("jwt_secrets"):
-        algorithm = str(row.fields["algorithm"])
+    def _identity(self, claims: Claims, trust: Trust) -> Identity:
+        """What a good token proves. Raises `TokenError` if a claim can't stand in its header."""
+        if trust.consumer is not None and trust.credential is not None:
+            # Its owner writes all claims, so none of them says who it is.
+            credential, consumer = trust.credential, self._consumers.named(trust.consumer)
+        else:
+            name = _claim(claims, self.consumer_claim)
+            credential = claims.get("sub", claims["iss"])
+            consumer = self._consumers.find(name) if isinstance(name, str) else None
+        found = ((header, _claim(claims, claim)) for claim, header in self.claims_to_headers.items())
+        headers = {header: _text(value) for header, value in found if value is not None}
         try:
-            key = _owned_key(row.fields, algorithm)
+            Headers({**headers, "x-credential-identifier": credential})
+        except HeaderError as error:
+            raise TokenError("a claim that can't stand in a header") from error
+        return Identity(credential, consumer, claims, headers)
+
+
+async def _fetch_keys(sources: list[RemoteKeys], runtime: Runtime) -> None:
+    """Fetches in the background. The first requests should find keys, but an issuer may be down at the start."""
+    for source in sources:
+        runtime.spawn(source.keep_fresh())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*(source.tried() for source in sources))
+    except TimeoutError:
+        _log.warning("not all keys came within %g s: starting without them", PATIENCE)
+
+
+def _trust(one: Issuer) -> Trust:
+    return Trust(one.jwks, frozenset(one.audiences), frozenset(one.algorithms))
+
+
+def _owned(rows: tuple[Credential, ...]) -> Iterator[tuple[str, Trust]]:
+    """The consumers' own issuers: `key` is the claim `iss` (Kong's jwt_secrets)."""
+    for row in rows:
+        try:
+            key = _owned_key(row)
         except ValueError as error:
             raise StartError(f"jwt_secrets {row.id}: {error}") from None
-        found.append((str(row.fields["key"]), _Trust(KeySet([key]), frozenset(), key.algorithms, row.consumer.id)))
-    return found
+        yield str(row.fields["key"]), Trust(KeySet([key]), frozenset(), key.algorithms, row.consumer.id, row.id)
 
 
-def _owned_key(fields: Mapping[str, Any], algorithm: str) -> Key:
-    if algorithm in SYMMETRIC:
-        return secret_key(str(fields["secret"]), algorithm)
-    return pem_key(str(fields["rsa_public_key"]), algorithm)
+def _owned_key(row: Credential) -> Key:
+    algorithm = str(row.fields["algorithm"])
+    if algorithm not in get_args(Symmetric):
+        return pem_key(str(row.fields["rsa_public_key"]), algorithm)
+    key = secret_key(str(row.fields["secret"]), algorithm)
+    if is_short(key, algorithm):
+        # RFC 7518, section 3.2 forbids it, but Kong takes it and files have it.
+        _log.warning("jwt_secrets %s: the secret is shorter than %s wants it, it could be guessed", row.id, algorithm)
+    return key
 
 
-def _is_bearer(credential: str) -> bool:
-    return credential[:7].lower() == "bearer "
-
-
-def _claim(claims: Mapping[str, Any], path: str) -> Any:
+def _claim(claims: Claims, path: str) -> Any:
     """A claim by its own name, or else by the dotted path into objects; None if it is absent."""
     if path in claims:
         return claims[path]
@@ -248,24 +235,17 @@ def _claim(claims: Mapping[str, Any], path: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    """A claim as a header has it: lists by commas, true and false in JSON's words."""
+    """A claim as a header has it: text as it is, a list by commas, anything else as JSON."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, list):
-        items: list[Any] = value
-        return ",".join(map(_text, items))
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+        return ",".join(map(_text, cast("list[Any]", value)))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
+def _scopes(claims: Claims) -> frozenset[str]:
     found = claims.get("scope", claims.get("scp", ""))
     if isinstance(found, list):
         items: list[Any] = found
-        return frozenset(map(str, items))
-    return frozenset(found.split()) if isinstance(found, str) else frozenset()
-
-
-def _end(claims: Mapping[str, Any], leeway: int) -> float:
-    """Until when a verified token may be remembered; one without an end for a minute."""
-    end = claims.get("exp")
-    return float(end) + leeway if isinstance(end, int | float) else time.time() + 60
+        return frozenset(item for item in items if isinstance(item, str))
+    return frozenset(found.split(" ")) if isinstance(found, str) else frozenset()

@@ -6,8 +6,9 @@ from hashlib import sha256
 from typing import ClassVar, Self
 from urllib.parse import unquote_plus
 
-from outrider import Auth, Credential, HeaderName, Identity, Refusal, Request, Runtime, StartError
 from pydantic import model_validator
+
+from outrider import Auth, Credential, HeaderName, Identity, Refusal, Request, Runtime, StartError
 
 _HASHED = re.compile(r"sha256:([0-9A-Fa-f]{64})")
 _HASHES = ("sha256:", "$argon2", "$2b$")

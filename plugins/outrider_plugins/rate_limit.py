@@ -8,10 +8,10 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from outrider import Needs, Plugin, Refusal, Reply, Request, Runtime, StartError
-from outrider.headers import header_name
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from outrider import Needs, Plugin, Refusal, Reply, Request, Runtime, StartError
+from outrider.headers import header_name
 from outrider_plugins.counters import Charge, SharedCounters, StorageError, Usage, open_counters
 from outrider_plugins.templates import member
 

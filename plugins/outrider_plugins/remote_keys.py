@@ -3,16 +3,16 @@
 import asyncio
 import logging
 import random
-import urllib.request
-from collections.abc import Callable
-from http.client import HTTPException
+import re
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
 
-from outrider_plugins.jwks import KeySet, parse_jwks
+from outrider_plugins.download import download
+from outrider_plugins.jwks import Key, KeySet, NoKeysError, parse_jwks
 
 _log = logging.getLogger("outrider.plugins.jwt-auth")
+_PRINTABLE = re.compile(r"[!-~]+")
 
 REFRESH = 300.0
 """How old keys get before they are fetched again, in seconds; a tenth more or less, so that workers spread."""
@@ -20,84 +20,103 @@ RETRY = 5.0
 """How long to wait after a fetch that failed, in seconds."""
 COOLDOWN = 10.0
 """The least time between two fetches that unknown key ids ask for, in seconds."""
-TIMEOUT = 5.0
-"""How long one fetch may take, in seconds."""
-LIMIT = 512 * 1024
-"""The largest key set, in bytes."""
 
-Fetch = Callable[[str], bytes]
+Fetch = Callable[[str], Awaitable[bytes]]
+Sleep = Callable[[float], Awaitable[object]]
 
 
 class RemoteKeys:
-    """The last good keys of an address. Before the first fetch has succeeded there are none."""
+    """The last good keys of an address. Before the first fetch has succeeded there are none.
 
-    def __init__(self, url: str) -> None:
+    `version` grows when what is fetched differs from what was there. The other arguments are for tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        fetch: Fetch = download,
+        sleep: Sleep = asyncio.sleep,
+        spread: Callable[[float, float], float] = random.uniform,
+    ) -> None:
         self.url = url
-        self.keys = KeySet()
         self.version = 0
+        self._fetch, self._sleep, self._spread = fetch, sleep, spread
+        self._keys = KeySet()
+        self._document = b""
+        self._complaint = ""
         self._wanted = asyncio.Event()
         self._tried = asyncio.Event()
 
-    def ask_again(self) -> None:
-        """A token names a key that is not there: fetch soon. A flood of such tokens makes one fetch."""
-        self._wanted.set()
+    def find(self, kid: str | None, algorithm: str) -> list[Key]:
+        """The keys that may have signed a token. If there is none, they are fetched soon.
+
+        A flood of unknown ids makes one fetch in ten seconds. Raises `NoKeysError` before the first good fetch.
+        """
+        if not self.version:
+            raise NoKeysError(self.url)
+        found = self._keys.find(kid, algorithm)
+        if not found:
+            self._wanted.set()
+        return found
 
     async def tried(self) -> None:
         """Waits until the first fetch has ended, well or badly."""
         await self._tried.wait()
 
-    async def keep_fresh(self, fetch: Fetch | None = None) -> None:
+    async def keep_fresh(self) -> None:
         """Fetches the keys now and again and again, until it is cancelled."""
         while True:
-            good = await self.refresh(fetch or download)
+            good = await self.refresh()
             self._tried.set()
-            pause = REFRESH * random.uniform(0.9, 1.1) if good else RETRY  # noqa: S311 - it only spreads the load
-            await self._pause(pause, COOLDOWN if good else RETRY)
+            await self._sleep(COOLDOWN if good else RETRY)
+            if good:
+                await self._rest(REFRESH * self._spread(0.9, 1.1) - COOLDOWN)
 
-    async def refresh(self, fetch: Fetch) -> bool:
+    async def refresh(self) -> bool:
         """Fetches once; keeps the old keys and says so if that fails."""
         self._wanted.clear()
         try:
-            keys = parse_jwks(await asyncio.to_thread(fetch, self.url))
-        except (OSError, HTTPException, ValueError) as error:
-            _log.warning("the keys of %s can't be had (%s): going on with the last good ones", self.url, _told(error))
+            document = await self._fetch(self.url)
+            keys = parse_jwks(document)
+        except Exception as error:  # noqa: BLE001 - whatever a strange server makes of it, the next fetch must come
+            self._complain(str(error) or type(error).__name__)
             return False
-        self.keys = keys
-        self.version += 1
+        self._complain("")
+        if document != self._document:
+            self._keys, self._document = keys, document
+            self.version += 1
         return True
 
-    async def _pause(self, longest: float, shortest: float) -> None:
-        await asyncio.sleep(shortest)
+    async def _rest(self, seconds: float) -> None:
+        """Waits that long, or until a token names a key that is not there."""
+        ends = [asyncio.ensure_future(end) for end in (self._sleep(seconds), self._wanted.wait())]
         try:
-            async with asyncio.timeout(max(longest - shortest, 0.0)):
-                await self._wanted.wait()
-        except TimeoutError:
-            return
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+
+    def _complain(self, complaint: str) -> None:
+        # Once, and not every five seconds.
+        if complaint and complaint != self._complaint:
+            state = "going on with the last good ones" if self.version else "its tokens get 503 until they come"
+            _log.warning("the keys of %s can't be had (%s): %s", self.url, complaint, state)
+        elif self._complaint and not complaint:
+            _log.info("the keys of %s are there again", self.url)
+        self._complaint = complaint
 
 
 def check_url(url: str) -> str:
     """An address that keys may come from: https, or http on loopback. Raises `ValueError`."""
     parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return url
-    if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
+    if not _PRINTABLE.fullmatch(url) or parts.port == 0:
+        raise ValueError("is no address")
+    if "@" in parts.netloc or parts.fragment:
+        raise ValueError("must be an address without a user, a password and a fragment")
+    if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))):
         return url
     raise ValueError("keys come over https, or over http from loopback only: anybody on the way could swap them")
-
-
-def download(url: str) -> bytes:
-    """The body at an address. Redirects are not followed; raises `OSError` or `ValueError`."""
-    opener = urllib.request.build_opener(_NoRedirects)
-    with opener.open(url, timeout=TIMEOUT) as response:
-        body: bytes = response.read(LIMIT + 1)
-    if len(body) > LIMIT:
-        raise ValueError(f"more than {LIMIT} bytes")
-    return body
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: Any) -> None:
-        """None: a redirect is an error like any other status."""
 
 
 def _is_loopback(host: str) -> bool:
@@ -105,7 +124,3 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _told(error: Exception) -> str:
-    return str(error) or type(error).__name__

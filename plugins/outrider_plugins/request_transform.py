@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import quote, unquote_plus
 
-from outrider import HeaderName, Plugin, Request, Runtime
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from outrider import HeaderName, Plugin, Request, Runtime
 from outrider_plugins.header_changes import (
     STRICT,
     Filled,

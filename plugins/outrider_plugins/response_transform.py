@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
-from outrider import HeaderName, Plugin, Request, Response, Runtime
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
+from outrider import HeaderName, Plugin, Request, Response, Runtime
 from outrider_plugins.header_changes import STRICT, Renamed, ResponseHeaderValue, Values, change_headers
 
 

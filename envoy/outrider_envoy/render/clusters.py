@@ -3,7 +3,6 @@
 from ipaddress import ip_address
 
 from outrider.config.configuration import Service
-
 from outrider_envoy.render.plan import Plan, Section, address_of, seconds, typed
 from outrider_envoy.server import BODY_LIMIT, STREAM_LIMIT
 

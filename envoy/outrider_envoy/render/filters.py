@@ -1,7 +1,6 @@
 """The HTTP filters that lead to the plugin workers, and what each route says to them."""
 
 from outrider.chain import Chain
-
 from outrider_envoy.ext_proc import RESPONSE_HOOKS
 from outrider_envoy.render.clusters import WORKERS
 from outrider_envoy.render.plan import Plan, Section, seconds, typed
@@ -62,7 +61,7 @@ def _ext_proc(plan: Plan) -> Section:
     client = any("client" in chain.facts for chain in plan.chains.values())
     config = typed(
         "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor",
-        grpc_service=_grpc_service(),
+        grpc_service=_grpc_service(plan),
         failure_mode_allow=False,
         message_timeout=seconds(message_timeout(plan)),
         processing_mode={"request_header_mode": "SEND", "response_header_mode": "SKIP"},
@@ -85,7 +84,7 @@ def _ext_authz(plan: Plan) -> Section:
     config = typed(
         "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
         transport_api_version="V3",
-        grpc_service=_grpc_service() | {"timeout": seconds(message_timeout(plan))},
+        grpc_service=_grpc_service(plan) | {"timeout": seconds(message_timeout(plan))},
         failure_mode_allow=False,
         encode_raw_headers=True,
         clear_route_cache=False,
@@ -94,13 +93,11 @@ def _ext_authz(plan: Plan) -> Section:
     return {"name": EXT_AUTHZ, "typed_config": config}
 
 
-def _grpc_service() -> Section:
+def _grpc_service(plan: Plan) -> Section:
+    # Envoy takes max_interval for the time-out of a try, too. The back-off starts at the base and stays near it.
+    back_off = {"base_interval": "0.001s", "max_interval": seconds(message_timeout(plan))}
     return {
         "envoy_grpc": {"cluster_name": WORKERS},
         # Only what happens before the chain ran may be tried again; the default back-off is up to a second.
-        "retry_policy": {
-            "num_retries": 3,
-            "retry_on": "connect-failure,refused-stream",
-            "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.002s"},
-        },
+        "retry_policy": {"num_retries": 3, "retry_on": "connect-failure,refused-stream", "retry_back_off": back_off},
     }

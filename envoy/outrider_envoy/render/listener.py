@@ -1,7 +1,6 @@
 """Envoy's listener: what every request goes through before a plugin sees it."""
 
 from outrider.chain import spellings
-
 from outrider_envoy.render.filters import plugin_filter
 from outrider_envoy.render.local_replies import local_replies
 from outrider_envoy.render.plan import Plan, Section, typed

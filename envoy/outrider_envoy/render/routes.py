@@ -4,7 +4,6 @@ import re
 
 from outrider.config.configuration import Route
 from outrider.routing import Rule, rules
-
 from outrider_envoy.render.clusters import service_cluster
 from outrider_envoy.render.filters import filter_name, route_filter
 from outrider_envoy.render.plan import Plan, Section, seconds

@@ -1,0 +1,83 @@
+"""Verifies tokens for jwt-auth, and remembers those that were good."""
+
+import time
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Generic, NamedTuple, TypeVar
+
+from cachetools import TLRUCache
+
+from outrider_plugins.jwks import KeySource
+from outrider_plugins.jws import TokenError
+from outrider_plugins.jwt_token import Claims, Token, check_audience, check_times
+
+SIZE = 5_000
+"""How many verified tokens are remembered; beyond it those that were used least recently are verified again."""
+ENDLESS = 60.0
+"""How long a token without an end is remembered, in seconds."""
+
+Made = TypeVar("Made")
+
+
+class Trust(NamedTuple):
+    """How the tokens of one issuer are verified, and whose they are if the file says so."""
+
+    source: KeySource
+    audiences: frozenset[str]
+    algorithms: frozenset[str]
+    consumer: str | None = None
+    """The id of the consumer that owns the issuer."""
+    credential: str | None = None
+    """The id of that consumer's credential."""
+
+
+class Verifier(Generic[Made]):
+    """Turns a token that is good into what `make` makes of its claims, and remembers that until the token ends.
+
+    Everything is forgotten when the keys of an issuer change. `make` may raise `TokenError` too.
+    """
+
+    def __init__(
+        self,
+        trusted: Mapping[str, Trust],
+        make: Callable[[Claims, Trust], Made],
+        *,
+        leeway: float = 0,
+        require_exp: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._trusted = trusted
+        self._make = make
+        self._leeway = leeway
+        self._require_exp = require_exp
+        self._clock = clock
+        self._sources = [trust.source for trust in trusted.values()]
+        self._versions = self._current_versions()
+        self._known: TLRUCache[bytes, tuple[Made, float]] = TLRUCache(SIZE, lambda _, known, __: known[1], timer=clock)
+
+    def verify(self, text: str) -> Made:
+        """Raises `TokenError` for a token that is not good, `NoKeysError` if nobody can say."""
+        versions = self._current_versions()
+        if versions != self._versions:
+            self._known.clear()
+            self._versions = versions
+        digest = sha256(text.encode("utf-8", "surrogateescape")).digest()
+        known = self._known.get(digest)
+        if known is not None:
+            return known[0]
+        made, end = self._verified(Token.parse(text))
+        self._known[digest] = made, end
+        return made
+
+    def _verified(self, token: Token) -> tuple[Made, float]:
+        trust = self._trusted.get(token.issuer)
+        if trust is None or token.signed.algorithm not in trust.algorithms:
+            raise TokenError("nobody trusts that issuer, or not with this algorithm")
+        token.signed.verify(trust.source.find(token.signed.kid, token.signed.algorithm))
+        check_audience(token.claims, trust.audiences)
+        now = self._clock()
+        end = check_times(token.claims, now, leeway=self._leeway, require_exp=self._require_exp)
+        return self._make(token.claims, trust), now + ENDLESS if end is None else end
+
+    def _current_versions(self) -> list[int]:
+        return [source.version for source in self._sources]
