@@ -31,7 +31,7 @@ format: $(STAMP) ## what ruff can put right by itself
 	@$(BIN)/ruff format --quiet
 
 bench: $(STAMP) ## requests a second, and CPU microseconds a request
-	@$(BIN)/python bench/run.py
+	@PYTHONPATH=examples/demo $(BIN)/python bench/run.py
 
 soak: $(STAMP) ## long fuzzing and endurance
 	@$(BIN)/python bench/soak.py

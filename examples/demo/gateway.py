@@ -58,10 +58,14 @@ class Gateway:
 
     def workers(self) -> list[int]:
         """The process ids of the plugin workers."""
+        return self.children("worker")
+
+    def children(self, kind: str) -> list[int]:
+        """The process ids of the gateway's children whose program has that word in it."""
         command = ["ps", "-A", "-o", "pid=,ppid=,command="]
         rows = _processes() if Path("/proc").is_dir() else subprocess.check_output(command, text=True).splitlines()
         split = [row.split(maxsplit=2) for row in rows]
-        return [int(pid) for pid, parent, command in split if int(parent) == self.process.pid and "worker" in command]
+        return [int(pid) for pid, parent, line in split if int(parent) == self.process.pid and kind in _program(line)]
 
     def kill_workers(self) -> list[int]:
         """Ends every worker with SIGKILL."""
@@ -90,6 +94,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _program(command: str) -> str:
+    """The program and, for Python, its module."""
+    return " ".join(command.split()[:3])
 
 
 def _processes() -> Iterator[str]:

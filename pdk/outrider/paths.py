@@ -21,9 +21,11 @@ def normal_path(path: str) -> str:
     kept: list[str] = []
     segments = _ESCAPE.sub(_unescape, path).split("/")
     for segment in segments[1:]:
-        if segment == "..":
+        # With parameters too: some servers, and Envoy's own normalisation, read `..;x` as `..`.
+        name = segment.partition(";")[0]
+        if name == "..":
             kept = kept[:-1]
-        elif segment not in ("", "."):
+        elif segment and name != ".":
             kept.append(segment)
     trailing = "/" if kept and segments[-1] in ("", ".", "..") else ""
     return "/" + "/".join(kept) + trailing
