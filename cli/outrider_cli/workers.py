@@ -65,19 +65,18 @@ class Workers:
     async def _watch(self, index: int, child: Child) -> None:
         while True:
             await asyncio.sleep(LOOK)
-            pulse = Pulse.read(self._folder.metrics(index))
             if child.pid is None:
                 continue
-            if pulse.heartbeat <= child.started:
-                silent, limit = time.monotonic() - child.started, PATIENCE
-            else:
-                silent, limit = time.monotonic() - pulse.heartbeat, self._limit
-                if pulse.ready:
-                    child.prove()
-            if silent > limit:
-                await self._replace(index, child, silent)
+            pulse, now = Pulse.read(self._folder.metrics(index)), time.monotonic()
+            alive = pulse.heartbeat > child.started
+            if alive and pulse.ready:
+                child.prove()
+            if alive and now - pulse.heartbeat > self._limit:
+                await self._replace(index, child, f"did not answer for {now - pulse.heartbeat:.1f} s")
+            elif not (alive and pulse.ready) and now - child.started > PATIENCE:
+                await self._replace(index, child, f"was not ready within {PATIENCE:g} s")
 
-    async def _replace(self, index: int, child: Child, silent: float) -> None:
+    async def _replace(self, index: int, child: Child, why: str) -> None:
         """Ends a worker that hangs. It is asked first to say where; one that is frozen can't."""
         pid = child.pid
         child.signal(signal.SIGABRT)
@@ -87,7 +86,7 @@ class Workers:
                 break
         else:
             child.signal(signal.SIGKILL)
-        _log.error("%s did not answer for %.1f s %s: replaced", child.name, silent, self._where(index))
+        _log.error("%s %s %s: replaced", child.name, why, self._where(index))
 
     def _where(self, index: int) -> str:
         """The innermost line of Python that the worker hung in, as faulthandler wrote it."""

@@ -7,6 +7,7 @@ OutriderError
 └── ContractError        a plugin did at run time what the contract forbids; its request is refused
     ├── HeaderError      a header name or value that can't be sent, or that the gateway owns
     ├── ReplyError       an answer that no gateway could send, or a hook that returned something else
+    ├── OverdueError     an async hook that took longer than it may; its request is refused with 503
     └── UndeclaredError  a fact or a reply header that the plugin's `needs()` leaves out
 """
 
@@ -33,6 +34,10 @@ class HeaderError(ContractError, ValueError):
 
 class ReplyError(ContractError, ValueError):
     """An answer that no gateway could send, or a hook that returned something else than an answer."""
+
+
+class OverdueError(ContractError):
+    """An async hook took longer than it may."""
 
 
 class UndeclaredError(ContractError, AttributeError):

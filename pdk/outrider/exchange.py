@@ -4,15 +4,15 @@ import time
 from collections.abc import Awaitable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from outrider.errors import ReplyError
+from outrider.errors import ContractError, OverdueError, ReplyError
 from outrider.log_record import Ending, LogRecord
 from outrider.logs import current_request
 from outrider.needs import Hook
 from outrider.request import NarrowRequest, Request
 from outrider.response import Refusal, Response
 from outrider.step import HookMethod, Step
-from outrider.verdict import PASS, Reply, Verdict, materialized, reply
-from outrider.waiting import Wait, begin
+from outrider.verdict import PASS, Verdict, check, materialized, reply
+from outrider.waiting import CANCELLATIONS, Wait, begin
 
 if TYPE_CHECKING:
     from outrider.chain import Slot
@@ -44,8 +44,10 @@ class Exchange:
         "_deadline",
         "_ended",
         "_ending",
+        "_headers",
         "_hook",
         "_passed",
+        "_replied",
         "_replier",
         "_request_body",
         "_response_body",
@@ -66,12 +68,14 @@ class Exchange:
         self._request_body: bytes | None = None
         self._response_body: bytes | None = None
         self._upstream: Response | None = None
+        self._headers = request.headers
         self._slots = slots
         self._budget = budget
         self._started = self._deadline = _clock()
         self._passed: list[Step] = []
         self._hook: Hook = "on_request"
         self._ending: Ending = "passed"
+        self._replied: Step | None = None
         self._replier: Step | None = None
         self._ended = False
 
@@ -83,11 +87,13 @@ class Exchange:
             step = slot.fixed or slot.resolve(request.consumer)
             if step is None:
                 continue
-            saved = (request.snapshot(), self.new_request_body) if step.tolerant else None
+            saved = None
             try:
+                if step.tolerant:
+                    saved = request.snapshot(), self.new_request_body
                 answer = yield from self._request_hooks(step)
             except (Exception, SystemExit) as error:
-                step.report(self._hook, error)
+                self._failed(step, error)
                 if saved is None:
                     return (yield from self._answer(_fault(request, error), step, "fault"))
                 request.restore(saved[0])
@@ -95,6 +101,7 @@ class Exchange:
                 continue
             if answer is not None:
                 step.replied.add()
+                self._replied = step
                 return (yield from self._answer(answer, step, "replied"))
             step.passed.add()
             passed.append(step)
@@ -107,16 +114,14 @@ class Exchange:
         self.status = response.status
         final = yield from self._response_hooks_of_all(response)
         self.status = final.status
-        return PASS if final is response else self._reply(final)
+        return PASS if final is response else reply(self.request, final)
 
     def end(self, *, aborted: bool) -> None:
         """Tells the plugins that the request is over; a second call does nothing."""
         if self._ended:
             return
         self._ended = True
-        steps = [*self._passed]
-        if self._ending == "replied" and self._replier is not None and self._replier not in steps:
-            steps.append(self._replier)
+        steps = self._passed if self._replied is None else [*self._passed, self._replied]
         plugin = self._replier.name if self._replier else None
         ending: Ending = "aborted" if aborted else self._ending
         record = LogRecord(ending, self.status, _clock() - self._started, plugin)
@@ -172,11 +177,14 @@ class Exchange:
         for step in reversed(self._passed):
             if not step.responds:
                 continue
-            saved = (self.request.snapshot(), response.snapshot(), self.new_response_body) if step.tolerant else None
+            saved = None
             try:
+                if step.tolerant:
+                    saved = self.request.snapshot(), response.snapshot(), self.new_response_body
                 answer = yield from self._response_hooks(step, response)
+                check(response)
             except (Exception, SystemExit) as error:
-                step.report(self._hook, error)
+                self._failed(step, error)
                 if saved is not None:
                     self.request.restore(saved[0])
                     response.restore(saved[1])
@@ -193,29 +201,26 @@ class Exchange:
         self._ending, self._replier = ending, step
         final = yield from self._response_hooks_of_all(answer)
         self.status = final.status
-        return self._reply(final)
-
-    def _reply(self, response: Response) -> Reply:
-        try:
-            return reply(self.request, response)
-        except Exception as error:
-            if self._replier is not None:
-                self._replier.report(self._hook, error)
-            self._ending, self.status = "fault", 500
-            return reply(self.request, _fault(self.request, error))
+        return reply(self.request, final)
 
     def _run(self, step: Step, hook: Hook, method: HookMethod, *seen: object) -> Work:
         """One hook, timed; what it returns is checked here and nowhere else."""
         self._hook = hook
         began = _clock()
-        answer = method(*seen)
+        try:
+            answer = method(*seen)
+        except CANCELLATIONS as error:
+            raise ContractError("the hook was cancelled from inside") from error
         if answer is not None and not isinstance(answer, (Response, bytes)):
             answer = yield from self._settled(step, answer)
         step.took(hook, _clock() - began)
+        if self.request.headers is not self._headers:
+            raise ContractError("request.headers was replaced: change it in place")
         if answer is None or (isinstance(answer, bytes) and hook.endswith("_body")):
             return answer
         if isinstance(answer, Response):
-            return materialized(self.request, answer)
+            # A hook that returns the response that it was given lets it on.
+            return None if any(answer is one for one in seen) else materialized(self.request, answer)
         raise ReplyError(f"{hook} returned {type(answer).__name__}: return a Response, or None to let the message on")
 
     def _settled(self, step: Step, answer: object) -> Work:
@@ -229,10 +234,20 @@ class Exchange:
         try:
             yield waiting
         except GeneratorExit:
-            waiting.close()
+            self._give_up(step, waiting)
             raise
         current_request.set(self.request)
         return waiting.take()
+
+    def _give_up(self, step: Step, waiting: Wait) -> None:
+        try:
+            waiting.close()
+        except (Exception, SystemExit, *CANCELLATIONS) as error:
+            step.report(self._hook, error)
+
+    def _failed(self, step: Step, error: BaseException) -> None:
+        step.report(self._hook, error)
+        self.request.headers = self._headers
 
     def _seen_by(self, step: Step) -> Request:
         return NarrowRequest(self.request, step.hidden) if step.hidden else self.request
@@ -248,7 +263,7 @@ class Exchange:
 
 
 def _fault(request: Request, error: BaseException) -> Response:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, OverdueError):
         return materialized(request, Refusal(503, "The request took too long to check"))
     return materialized(request, Refusal(500, "The request could not be checked"))
 
@@ -256,5 +271,5 @@ def _fault(request: Request, error: BaseException) -> Response:
 def _log_step(step: Step, hook: HookMethod, request: Request, record: LogRecord) -> None:
     try:
         hook(request, record)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, *CANCELLATIONS) as error:
         step.report("on_log", error)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, dataclass_transform
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 
+from outrider.consumer import Consumers
 from outrider.errors import PluginError
 from outrider.log_record import LogRecord
 from outrider.needs import HOOKS, Hook, Needs
@@ -76,6 +77,12 @@ class Plugin(_Fields):
         """What this instance needs of the gateway. Override to narrow it, or to name reply and identity headers."""
         return Needs()
 
+    def check(self, consumers: Consumers, /) -> None:
+        """Runs when the file is read, for mistakes that only show beside the consumers; raise `ValueError` for one.
+
+        No I/O: `outrider check` runs it too.
+        """
+
     async def start(self, runtime: "Runtime", /) -> None:
         """Runs once in each worker before the first request. Raise `StartError` if the plugin can't work."""
 
@@ -122,7 +129,7 @@ def _check_class(cls: type[Plugin], *, abstract: bool) -> None:
             hint = f"did you mean {near[0]}?" if near else f"the hooks are {', '.join(HOOKS)}"
             raise PluginError(f"{cls.__qualname__}.{name} is no hook: {hint}")
     for name in inspect.get_annotations(cls):
-        if name in HOOKS or name in ("start", "stop", "needs", "hooks", "overridden"):
+        if name in HOOKS or name in ("check", "start", "stop", "needs", "hooks", "overridden"):
             raise PluginError(f"{cls.__qualname__}.{name} is a field with a hook's name: give it another name")
     if inspect.iscoroutinefunction(cls.on_log):
         raise PluginError(f"{cls.__qualname__}.on_log must be a plain def: when it runs nobody waits any more")

@@ -203,7 +203,8 @@ class Request:
 
     def restore(self, state: RequestState) -> None:
         """For the chain: undoes what a failed hook changed."""
-        self.headers, self._query, self._query_changed = state.headers, state.query, state.query_changed
+        self.headers.adopt(state.headers)
+        self._query, self._query_changed = state.query, state.query_changed
         self._reply_headers, self.context = state.reply_headers, state.context
         self.consumer, self.credential, self.claims = state.consumer, state.credential, state.claims
         self._id = state.id

@@ -1,5 +1,6 @@
 """One plugin at its place in a chain, with all that is known about it before the first request."""
 
+import inspect
 import logging
 import sys
 import traceback
@@ -7,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from outrider.errors import ContractError
+from outrider.errors import ContractError, OverdueError
 from outrider.metrics import Counter, Histogram, Metrics
 from outrider.needs import Hook
 from outrider.plugin import Plugin
@@ -63,11 +64,11 @@ class Step:
     def report(self, hook: Hook, error: BaseException) -> None:
         """Counts a fault and logs it in one line, with the place in the plugin's own code."""
         self.faulted.add()
-        if isinstance(error, TimeoutError):
+        if isinstance(error, OverdueError):
             _log.error("plugin %s: %s took longer than its %g s", self.name, hook, self.seconds)
         else:
             # The text of a foreign exception may hold a credential; that of our own never does.
-            _log.error("plugin %s: %s failed at %s: %s", self.name, hook, _place(error, self.plugin), _told(error))
+            _log.error("plugin %s: %s failed at %s: %s", self.name, hook, _place(error, self.plugin, hook), _told(error))
 
 
 def _decisions(metrics: Metrics, plugin: str, route: str, outcome: str) -> Counter:
@@ -80,12 +81,13 @@ def _latency(metrics: Metrics, plugin: str, hook: Hook) -> Histogram:
     return metrics.histogram("outrider_hook_seconds", "How long hooks ran.", plugin=plugin, phase=hook)
 
 
-def _place(error: BaseException, plugin: Plugin) -> str:
-    """The innermost line in the plugin's own file, or else the innermost line at all."""
-    frames = traceback.extract_tb(error.__traceback__)
-    file = getattr(sys.modules.get(type(plugin).__module__), "__file__", None)
-    own = [frame for frame in frames if frame.filename == file] or frames
-    return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "an unknown place"
+def _place(error: BaseException, plugin: Plugin, hook: Hook) -> str:
+    """The innermost line in the plugin's own file; where the chain refused what a hook returned, the hook."""
+    code = inspect.unwrap(getattr(type(plugin), hook)).__code__
+    files = {code.co_filename, getattr(sys.modules.get(type(plugin).__module__), "__file__", None)}
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
+    line = own[-1].lineno if own else code.co_firstlineno
+    return f"{Path(own[-1].filename if own else code.co_filename).name}:{line}"
 
 
 def _told(error: BaseException) -> str:

@@ -52,6 +52,7 @@ class Runner:
 
     async def __aenter__(self) -> Self:
         for plugin in self.plugins:
+            plugin.check(self.runtime.consumers)
             await plugin.start(self.runtime)
         return self
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from outrider.errors import ReplyError
+from outrider.headers import Headers
 from outrider.request import Request
 from outrider.response import Refusal, Response
 
@@ -36,7 +37,8 @@ PASS: Final = Pass()
 
 def reply(request: Request, response: Response) -> Reply:
     """The one constructor of replies: a checked status, the chain's reply headers, a body that fits the method."""
-    response = materialized(request, response)
+    if isinstance(response, Refusal):
+        response = materialized(request, response)
     for name, values in request.reply_changes():
         response.headers.discard(name)
         for value in values:
@@ -44,20 +46,40 @@ def reply(request: Request, response: Response) -> Reply:
     headers = tuple(response.headers.fields())
     if isinstance(response, Refusal):
         return Reply(response.status, headers, response.message.encode(), _GRPC_STATUS.get(response.status, _UNKNOWN))
-    if not isinstance(response.body, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ReplyError(f"a reply's body must be bytes, not {type(response.body).__name__}")
-    body = b"" if request.method == "HEAD" or response.status in (204, 304) else response.body
+    body = b"" if has_no_body(request, response.status) else response.body
     return Reply(response.status, headers, body, None)
 
 
+def has_no_body(request: Request, status: int) -> bool:
+    """Whether an answer of that status ends with its headers (RFC 9110, section 6.4.1)."""
+    return request.method == "HEAD" or status in (204, 304)
+
+
+def check(response: Response) -> None:
+    """Raises `ReplyError` for a response that a hook has broken."""
+    if not isinstance(response.headers, Headers):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ReplyError(f"a response's headers were replaced by {type(response.headers).__name__}")
+    if not isinstance(response.body, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ReplyError(f"a response's body must be bytes, not {type(response.body).__name__}")
+    if isinstance(response, Refusal) and not isinstance(response.message, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ReplyError(f"a refusal's message must be text, not {type(response.message).__name__}")
+
+
 def materialized(request: Request, response: Response) -> Response:
-    """`response` with its body written out. A refusal of a gRPC call stays one: its message goes into the status."""
-    if not isinstance(response, Refusal) or request.is_grpc:
-        return response
-    plain = Response(response.status, body=refusal_body(response.message, request.id))
-    plain.headers.adopt(response.headers)
-    plain.headers["content-type"] = "application/json"
-    return plain
+    """A copy with its body written out: a plugin may return one object for many requests, and later hooks change it.
+
+    A refusal of a gRPC call stays one: its message goes into the status.
+    """
+    check(response)
+    refusal = isinstance(response, Refusal)
+    if refusal and request.is_grpc:
+        own: Response = Refusal(response.status, response.message)
+    else:
+        own = Response(response.status, body=refusal_body(response.message, request.id) if refusal else response.body)
+    own.headers.adopt(response.headers.copy())
+    if refusal and not request.is_grpc:
+        own.headers["content-type"] = "application/json"
+    return own
 
 
 def refusal_body(message: str, request_id: str) -> bytes:

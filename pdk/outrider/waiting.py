@@ -5,7 +5,10 @@ import types
 from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any, cast
 
-from outrider.errors import ContractError
+from outrider.errors import ContractError, OverdueError
+
+CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
+"""What ends a hook from outside. Raised by the hook itself it is a fault like any other."""
 
 
 class Wait:
@@ -22,10 +25,11 @@ class Wait:
 
     async def settle(self) -> None:
         """Waits until the hook has ended or its time is over; raises if the surrounding task is cancelled."""
+        scope = asyncio.timeout(self._seconds)
         try:
-            async with asyncio.timeout(self._seconds) as scope:
+            async with scope:
                 self._value = await _resumed(self._coroutine, self._pending)
-            self._error = TimeoutError() if scope.expired() else None
+            self._error = None
         except asyncio.CancelledError as error:
             if _cancelled_from_outside():
                 raise
@@ -33,9 +37,12 @@ class Wait:
             self._error.__cause__ = error
         except (Exception, SystemExit) as error:
             self._error = error
+        if scope.expired():
+            # Whatever the hook made of its cancellation.
+            self._error = OverdueError("the hook took too long")
 
     def take(self) -> object:
-        """What the hook returned; raises what it raised, TimeoutError if its time was over."""
+        """What the hook returned; raises what it raised, OverdueError if its time was over."""
         if self._error is not None:
             raise self._error
         return self._value
@@ -54,7 +61,7 @@ def begin(awaitable: Awaitable[object], seconds: float) -> "Wait | Done":
         pending: object = coroutine.send(None)
     except StopIteration as stop:
         return Done(stop.value)
-    except asyncio.CancelledError as error:
+    except CANCELLATIONS as error:
         raise ContractError("the hook was cancelled from inside") from error
     return Wait(coroutine, pending, seconds)
 

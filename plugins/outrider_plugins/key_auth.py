@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 
 from pydantic import model_validator
 
-from outrider import Auth, Credential, HeaderName, Identity, Refusal, Request, Runtime, StartError
+from outrider import Auth, Consumers, Credential, HeaderName, Identity, Refusal, Request, Runtime
 
 _HASHED = re.compile(r"sha256:([0-9A-Fa-f]{64})")
 _HASHES = ("sha256:", "$argon2", "$2b$")
@@ -36,15 +36,12 @@ class KeyAuth(Auth):
             raise ValueError("looks for the key nowhere: give header, query or cookie")
         return self
 
+    def check(self, consumers: Consumers, /) -> None:
+        _identities(consumers)
+
     async def start(self, runtime: Runtime, /) -> None:
         await super().start(runtime)
-        # Found by digest: how long a look-up takes says nothing about how much of a key was right.
-        self._identities: dict[bytes, Identity] = {}
-        for credential in runtime.consumers.credentials("keyauth_credentials"):
-            digest = _stored_digest(credential)
-            if digest in self._identities:
-                raise StartError(f"keyauth_credentials: two have the same key, one of them is {credential.id}")
-            self._identities[digest] = Identity(credential.id, credential.consumer)
+        self._identities = _identities(runtime.consumers)
 
     def authenticate(self, request: Request, /) -> Identity | Refusal | None:
         keys = list(self._keys(request))
@@ -90,14 +87,26 @@ def _digest(key: str) -> bytes:
     return sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
+def _identities(consumers: Consumers) -> dict[bytes, Identity]:
+    """Whose each key is. Found by digest: how long a look-up takes says nothing about how much of a key was right."""
+    found: dict[bytes, Identity] = {}
+    for credential in consumers.credentials("keyauth_credentials"):
+        digest = _stored_digest(credential)
+        if digest in found:
+            raise ValueError("two keyauth_credentials have the same key: give each consumer one of its own")
+        found[digest] = Identity(credential.id, credential.consumer)
+    return found
+
+
 def _stored_digest(credential: Credential) -> bytes:
     key = str(credential.fields["key"])
     if hashed := _HASHED.fullmatch(key):
         return bytes.fromhex(hashed[1])
     if key.startswith(_HASHES):
-        raise StartError(
-            f"keyauth_credentials {credential.id}: a hashed key is sha256: and 64 hexadecimal digits here, since "
-            "keys are found by their hash"
+        owner = credential.consumer.username or credential.consumer.id
+        raise ValueError(
+            f"a keyauth_credentials key of {owner} is hashed in a way that can't be looked up: "
+            "write sha256: and the 64 hexadecimal digits of the key's SHA-256"
         )
     return _digest(key)
 

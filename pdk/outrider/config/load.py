@@ -1,7 +1,7 @@
 """Reads a configuration file, checks all of it, and builds what it says."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +11,11 @@ from outrider.config.document import Document, read
 from outrider.config.file_model import File
 from outrider.config.mistake import ConfigError, Mistake
 from outrider.config.plugins import PluginBuilder
+from outrider.config.precedence import ScopedPlugin
 from outrider.config.references import References
 from outrider.config.rows import Rows
 from outrider.config.secrets import Secrets
+from outrider.consumer import Consumers
 from outrider.errors import OutriderError
 from outrider.plugin import Plugin
 
@@ -52,11 +54,14 @@ def build(
     if mistakes := [mistake for part in parts for mistake in part.mistakes]:
         raise ConfigError(_public(mistake, secrets) for mistake in mistakes)
     (top,) = _files(rows)
+    consumers = entities.everybody()
+    if mistakes := list(_unfit(scoped, consumers, secrets)):
+        raise ConfigError(mistakes)
     return Configuration(
         gateway=top.gateway,
         services=entities.enabled_services(),
         routes=entities.enabled_routes(),
-        consumers=entities.everybody(),
+        consumers=consumers,
         groups=tuple(entities.groups.values()),
         plugins=tuple(scoped),
         document=document,
@@ -67,6 +72,17 @@ def _public(mistake: Mistake, secrets: Secrets) -> Mistake:
     # whatever wrote the words, they are one line and hold no secret
     what, remedy = (" ".join(secrets.hide(text).splitlines()) for text in (mistake.what, mistake.remedy))
     return replace(mistake, what=what, remedy=remedy)
+
+
+def _unfit(plugins: Iterable[ScopedPlugin], consumers: Consumers, secrets: Secrets) -> Iterator[Mistake]:
+    """What the plugins have against the consumers of the file."""
+    for one in plugins:
+        try:
+            one.plugin.check(consumers)
+        except ValueError as error:
+            what, _, remedy = secrets.hide(str(error)).partition(": ")
+            where = f"plugin {one.name}"
+            yield Mistake(secrets.document.file, one.line, where, what, remedy or "mend the plugin's configuration")
 
 
 def _files(rows: Rows) -> Iterator[File]:

@@ -1,0 +1,259 @@
+"""The base of all authentication plugins, alone and several on one chain."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, ClassVar
+
+import pytest
+
+from outrider import Auth, Consumer, Consumers, Identity, Plugin, Refusal, Request, Response
+from outrider.auth import Outcome
+from outrider.errors import StartError
+from outrider.testing import Outcome as Answer
+from outrider.testing import run
+
+ALICE = Consumer("alice-id", "alice", "custom-alice")
+CARL = Consumer("carl-id", custom_id="custom-carl")
+STRANGER = Consumer("stranger-id", "stranger")
+CONSUMERS = Consumers([ALICE, CARL, STRANGER])
+
+
+class Door(Auth):
+    """Knows a name in `x-NAME-key`: alice, carl, or guest (a good credential of nobody); all else is bad."""
+
+    header: ClassVar[str] = "x-door-key"
+
+    def authenticate(self, request: Request, /) -> Outcome | Awaitable[Outcome]:
+        match request.headers.get(self.header):
+            case None:
+                return None
+            case "alice":
+                return Identity("alice-key", ALICE, {"sub": "alice"})
+            case "carl":
+                return Identity("carl-key", CARL)
+            case "guest":
+                return Identity("guest-key", claims={"sub": "guest"})
+            case _:
+                return self.refuse()
+
+    def challenge(self) -> str:
+        return type(self).__name__
+
+    def hide_credential(self, request: Request, /) -> None:
+        request.headers.discard(self.header)
+
+
+class Gate(Door):
+    """The same with another header, a wait in between, and its turn after Door."""
+
+    header: ClassVar[str] = "x-gate-key"
+    priority: ClassVar[int] = 50
+
+    async def _later(self, outcome: Any) -> Outcome:
+        await asyncio.sleep(0)
+        found: Outcome = outcome
+        return found
+
+    def authenticate(self, request: Request, /) -> Outcome | Awaitable[Outcome]:
+        return self._later(super().authenticate(request))
+
+
+def ask(plugins: Plugin | list[Plugin], **keys: str) -> Answer:
+    headers = {f"x-{name}-key": value for name, value in keys.items()}
+    spoofed = {"x-consumer-username": "root", "X_Consumer_Groups": "admins", "x-anonymous-consumer": "true"}
+    return run(plugins, Request(headers=headers | spoofed), consumers=CONSUMERS)
+
+
+def upstream(answer: Answer) -> dict[str, str]:
+    assert answer.status == 200
+    assert answer.upstream is not None
+    return dict(answer.upstream.headers)
+
+
+TOLD = {
+    "alice": {
+        "x-credential-identifier": "alice-key",
+        "x-consumer-id": "alice-id",
+        "x-consumer-username": "alice",
+        "x-consumer-custom-id": "custom-alice",
+    },
+    "carl": {
+        "x-credential-identifier": "carl-key",
+        "x-consumer-id": "carl-id",
+        "x-consumer-custom-id": "custom-carl",
+    },
+    "guest": {"x-credential-identifier": "guest-key"},
+    "stranger": {
+        "x-consumer-id": "stranger-id",
+        "x-consumer-username": "stranger",
+        "x-anonymous-consumer": "true",
+    },
+}
+
+
+@pytest.mark.parametrize("name", ["alice", "carl", "guest"])
+def test_a_good_credential_tells_upstream_who_calls_and_nothing_that_was_spoofed(name: str):
+    assert upstream(ask(Door(), door=name)) == TOLD[name]
+    assert upstream(ask(Gate(), gate=name)) == TOLD[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "consumer", "credential", "claims"),
+    [
+        ("alice", ALICE, "alice-key", {"sub": "alice"}),
+        ("carl", CARL, "carl-key", {}),
+        ("guest", None, "guest-key", {"sub": "guest"}),
+    ],
+)
+def test_a_good_credential_tells_later_plugins_who_calls(
+    name: str, consumer: Consumer | None, credential: str, claims: dict[str, str]
+):
+    request = ask(Door(), door=name).upstream
+    assert request is not None
+    assert (request.consumer, request.credential, request.claims) == (consumer, credential, claims)
+
+
+@pytest.mark.parametrize("keys", [{}, {"door": "forged"}])
+def test_no_good_credential_is_answered_with_401_and_a_challenge(keys: dict[str, str]):
+    answer = ask(Door(), **keys)
+    assert (answer.status, answer.headers["www-authenticate"], answer.upstream) == (401, "Door", None)
+
+
+@pytest.mark.parametrize("keys", [{}, {"door": "forged"}])
+@pytest.mark.parametrize("by", ["stranger", "stranger-id"])
+def test_anonymous_lets_strangers_in_and_hides_what_they_carried(keys: dict[str, str], by: str):
+    answer = ask(Door(anonymous=by), **keys)
+    assert upstream(answer) == TOLD["stranger"]
+    assert answer.upstream is not None
+    assert (answer.upstream.consumer, answer.upstream.credential) == (STRANGER, None)
+
+
+def test_a_good_credential_goes_upstream_only_where_it_may():
+    assert upstream(ask(Door(hide=False), door="alice")) == {"x-door-key": "alice"} | TOLD["alice"]
+
+
+@pytest.mark.parametrize("plugin", [Door, Gate])
+def test_a_bad_credential_never_goes_upstream(plugin: type[Door]):
+    key = {plugin.header.split("-")[1]: "forged"}
+    assert upstream(ask(plugin(hide=False, anonymous="stranger"), **key)) == TOLD["stranger"]
+
+
+BOTH = ("alice", "carl")
+
+
+@pytest.mark.parametrize(
+    ("door", "gate", "anonymous", "expected"),
+    [
+        # Without anonymous each one must be satisfied, and the last word counts.
+        (None, None, "neither", 401),
+        ("alice", None, "neither", 401),
+        (None, "alice", "neither", 401),
+        ("alice", "forged", "neither", 401),
+        ("forged", "alice", "neither", 401),
+        ("alice", "carl", "neither", "carl"),
+        # With anonymous on all of them one is enough, and the first word counts.
+        (None, None, "both", "stranger"),
+        ("alice", None, "both", "alice"),
+        (None, "alice", "both", "alice"),
+        ("alice", "forged", "both", "alice"),
+        ("forged", "alice", "both", "alice"),
+        ("forged", "forged", "both", "stranger"),
+        ("alice", "carl", "both", "alice"),
+        ("guest", "carl", "both", "guest"),
+        # Only the first one is lenient: the second must be satisfied.
+        (None, None, "door", 401),
+        ("alice", None, "door", 401),
+        (None, "carl", "door", "carl"),
+        ("alice", "carl", "door", "carl"),
+        # Only the second one is lenient: the first must be satisfied, and that is enough.
+        (None, "carl", "gate", 401),
+        ("alice", None, "gate", "alice"),
+        ("alice", "carl", "gate", "alice"),
+        ("alice", "forged", "gate", "alice"),
+    ],
+)
+def test_several_of_them_mean_what_they_mean_in_kong(
+    door: str | None, gate: str | None, anonymous: str, expected: str | int
+):
+    plugins: list[Plugin] = [
+        Door(anonymous="stranger" if anonymous in ("door", "both") else None),
+        Gate(anonymous="stranger" if anonymous in ("gate", "both") else None),
+    ]
+    answer = ask(plugins, **({"door": door} if door else {}), **({"gate": gate} if gate else {}))
+    if expected == 401:
+        assert (answer.status, answer.upstream) == (401, None)
+    else:
+        assert upstream(answer) == TOLD[str(expected)]
+
+
+def test_a_rejected_credential_is_hidden_while_another_lets_the_request_in():
+    plugins: list[Plugin] = [Door(anonymous="stranger"), Gate(anonymous="stranger", hide=False)]
+    assert "x-door-key" not in upstream(ask(plugins, door="forged", gate="alice"))
+    assert "x-gate-key" not in upstream(ask(plugins, door="alice", gate="forged"))
+
+
+def test_an_identitys_own_headers_go_upstream():
+    class Told(Door):
+        """Tells upstream the e-mail address."""
+
+        def authenticate(self, _: Request, /) -> Identity:
+            return Identity("key", headers={"x-user-email": "a@b.example"})
+
+    assert upstream(ask(Told()))["x-user-email"] == "a@b.example"
+
+
+def test_the_refusal_of_a_subclass_is_sent_as_it_is():
+    class Full(Door):
+        """Refuses in its own words."""
+
+        def authenticate(self, _: Request, /) -> Refusal:
+            return self.refuse("The token has expired", 'Bearer error="invalid_token"')
+
+    answer = ask(Full())
+    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert b"The token has expired" in answer.body
+
+
+@pytest.mark.parametrize("anonymous", [None, "stranger"])
+@pytest.mark.parametrize("value", [True, "alice", ALICE, b"alice"])
+def test_anything_else_than_an_outcome_lets_nobody_in_as_more_than_a_stranger(anonymous: str | None, value: Any):
+    class Odd(Door):
+        """Returns garbage."""
+
+        def authenticate(self, _: Request, /) -> Any:
+            return value
+
+    answer = ask(Odd(anonymous=anonymous))
+    assert answer.status == 500
+
+
+def test_a_fault_in_authenticate_does_not_let_strangers_in():
+    class Fails(Door):
+        """Fails."""
+
+        def authenticate(self, _: Request, /) -> Outcome:
+            raise RuntimeError
+
+    assert ask(Fails(anonymous="stranger")).status == 500
+
+
+def test_an_anonymous_consumer_that_nobody_knows_stops_the_start():
+    with pytest.raises(StartError, match="anonymous: no consumer is called 'nobody'"):
+        run(Door(anonymous="nobody"), Request(), consumers=CONSUMERS)
+
+
+def test_later_plugins_run_only_for_those_who_were_let_in():
+    ran: list[str] = []
+
+    class Later(Plugin):
+        """Runs after authentication."""
+
+        priority: ClassVar[int] = 1
+
+        def on_request(self, request: Request, /) -> Response | None:
+            ran.append(request.consumer.id if request.consumer else "nobody")
+            return None
+
+    ask([Later(), Door()], door="forged")
+    ask([Later(), Door()], door="carl")
+    assert ran == ["carl-id"]

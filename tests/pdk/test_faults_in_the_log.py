@@ -1,0 +1,124 @@
+"""The log line of a fault: it says where to look, and nothing that a stranger may not see."""
+
+import asyncio
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outrider import Headers, Plugin, Request, Response
+from outrider.logs import JsonFormatter, TextFormatter, current_request
+from outrider.testing import run
+
+SECRET = "Bearer-hunter2"
+
+
+class Leaks(Plugin):
+    """Fails in the way that its field says; its exceptions hold the credential."""
+
+    how: str
+
+    def on_request(self, request: Request, /) -> Any:
+        credential = request.headers["authorization"]
+        match self.how:
+            case "raise":
+                raise RuntimeError(credential)
+            case "key":
+                return {}[credential]
+            case "number":
+                return int(credential)
+            case "header":
+                request.headers["x-a"] = credential + "\n"
+            case "header name":
+                request.headers["content-length"] = "3"
+            case "return":
+                return credential
+            case "library":
+                return json.loads(credential)
+            case "chained":
+                self._chained(credential)
+            case _:
+                return self._wait(credential)
+
+    def _chained(self, credential: str) -> None:
+        try:
+            raise ValueError(credential)
+        except ValueError as error:
+            raise LookupError(f"no {credential}") from error
+
+    async def _wait(self, credential: str) -> None:
+        await asyncio.sleep(0)
+        if self.how == "late":
+            await asyncio.Event().wait()
+        raise OSError(credential)
+
+
+def line_of(text: str) -> int:
+    lines = Path(__file__).read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if line.strip() == text)
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "source"),
+    [
+        ("raise", "RuntimeError", "raise RuntimeError(credential)"),
+        ("key", "KeyError", "return {}[credential]"),
+        ("number", "ValueError", "return int(credential)"),
+        ("library", "JSONDecodeError", "return json.loads(credential)"),
+        ("chained", "LookupError", 'raise LookupError(f"no {credential}") from error'),
+        ("wait", "OSError", "raise OSError(credential)"),
+        ("header", "HeaderError: the value for 'x-a' has", 'request.headers["x-a"] = credential + "\\n"'),
+        ("header name", "HeaderError: 'content-length' belongs", 'request.headers["content-length"] = "3"'),
+        ("return", "ReplyError: on_request returned str", "def on_request(self, request: Request, /) -> Any:"),
+    ],
+)
+def test_a_fault_is_logged_with_plugin_hook_and_line_and_without_a_secret(
+    how: str, error: str, source: str, caplog: pytest.LogCaptureFixture
+):
+    run(Leaks(how=how), Request(headers={"authorization": SECRET}))
+    (record,) = caplog.records
+    where = f"plugin leaks: on_request failed at test_faults_in_the_log.py:{line_of(source)}: "
+    assert record.getMessage().startswith(where + error)
+    assert record.levelno == logging.ERROR
+    assert record.exc_info is None
+    assert SECRET not in caplog.text
+
+
+def test_a_hook_over_its_time_is_logged_with_its_time(caplog: pytest.LogCaptureFixture):
+    run(Leaks(how="late", timeout=1), Request(headers={"authorization": SECRET}))
+    assert [record.getMessage() for record in caplog.records] == [
+        "plugin leaks: on_request took longer than its 0.001 s"
+    ]
+
+
+def test_a_fault_at_the_end_of_a_request_is_logged_too(caplog: pytest.LogCaptureFixture):
+    class Forgets(Plugin):
+        """Fails when the request has ended."""
+
+        def on_log(self, request: Request, log: Any, /) -> None:
+            raise RuntimeError(request.headers["authorization"], log)
+
+    assert run(Forgets(), Request(headers={"authorization": SECRET})).status == 200
+    (record,) = caplog.records
+    assert re.fullmatch(
+        r"plugin forgets: on_log failed at test_faults_in_the_log\.py:\d+: RuntimeError", record.getMessage()
+    )
+
+
+def test_the_line_carries_the_requests_id_in_both_forms():
+    record = logging.LogRecord("outrider.plugin", logging.ERROR, "x.py", 1, "two\nlines", None, None)
+    token = current_request.set(Request(headers={"x-request-id": "id-1"}))
+    try:
+        assert TextFormatter().format(record).endswith("error   outrider.plugin: two lines request_id=id-1")
+        assert json.loads(JsonFormatter().format(record))["request_id"] == "id-1"
+    finally:
+        current_request.reset(token)
+
+
+def test_what_people_print_while_they_search_shows_no_values():
+    headers = Headers({"authorization": SECRET})
+    for shown in (headers, Request("GET", f"/?key={SECRET}", headers=headers), Response(headers={"x": SECRET})):
+        assert SECRET not in repr(shown)
