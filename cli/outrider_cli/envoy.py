@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from outrider.config.field_types import Address
 from outrider.errors import StartError
 from outrider.metrics import Metrics
 from outrider_cli.child import Child
@@ -94,6 +95,19 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
+
+
+def check_address(address: Address) -> None:
+    """Raises `StartError` if Envoy could not listen there: its own words for it are hard to find in its log."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As Envoy does; connections that a stopped gateway has left do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+            probe.listen()
+        except OSError as error:
+            raise StartError(f"gateway.listen: {address} can't be listened on ({error.strerror})") from error
 
 
 def find_envoy() -> str:

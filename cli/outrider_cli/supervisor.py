@@ -10,7 +10,7 @@ from pathlib import Path
 from outrider import logs
 from outrider.errors import OutriderError
 from outrider.metrics import Metrics
-from outrider_cli.envoy import Envoy
+from outrider_cli.envoy import Envoy, check_address
 from outrider_cli.folder import Folder, private_folder
 from outrider_cli.loading import Source
 from outrider_cli.page import Page
@@ -26,6 +26,7 @@ async def run(path: Path) -> None:
     """Workers, Envoy and the metrics page, until SIGINT or SIGTERM. Raises `StartError`."""
     with private_folder() as folder:
         source = Source.read(path)
+        check_address(source.gateway.listen)
         addresses = [f"unix:{folder.socket(index)}" for index in range(source.gateway.workers)]
         gateway = _Gateway(source, folder, addresses)
         plan = source.load().plan(tuple(addresses), folder.admin)

@@ -45,7 +45,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     folder = Folder(options.folder)
     with folder.trace(options.index).open("w") as trace:
-        faulthandler.enable(trace)
+        # The kernel hands the signal to the main thread, where the hooks run; grpcio has threads of its own.
+        faulthandler.enable(trace, all_threads=False)
         try:
             uvloop.run(_work(options, folder))
         except OutriderError as error:

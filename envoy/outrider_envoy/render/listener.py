@@ -37,6 +37,12 @@ def _manager(plan: Plan) -> Section:
         merge_slashes=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
         common_http_protocol_options={"headers_with_underscores_action": "REJECT_REQUEST", "idle_timeout": "3600s"},
+        # Envoy's own defaults hold 24 MiB for each connection that does not read.
+        http2_protocol_options={
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": 65_536,
+            "initial_connection_window_size": 1_048_576,
+        },
         use_remote_address=True,
         # A client's request id reaches the plugins; correlation-id decides whether it is believed.
         preserve_external_request_id=True,
