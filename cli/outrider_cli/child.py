@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -13,6 +14,8 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 """How long to wait before a start, in seconds: doubled from start to start."""
 STEADY = 10.0
 """After so many seconds without an end a process counts as healthy, and starts at once the next time."""
+
+_QUIET = {"GRPC_VERBOSITY": "NONE"}  # grpcio's own lines are neither sentences nor JSON
 
 
 class Child:
@@ -40,7 +43,10 @@ class Child:
         delay = 0.0
         while not self._stopping:
             self.started = time.monotonic()
-            self._process = await asyncio.create_subprocess_exec(*self._command, stdin=asyncio.subprocess.DEVNULL)
+            # In a group of its own: a Ctrl-C is for the supervisor, which lets requests in flight finish.
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=asyncio.subprocess.DEVNULL, process_group=0, env=_QUIET | os.environ
+            )
             code = await self._process.wait()
             if self._stopping:
                 return

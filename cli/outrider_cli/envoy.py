@@ -52,7 +52,9 @@ class Envoy:
 
     async def stop(self) -> None:
         """Takes no new connections, lets requests in flight finish, then ends Envoy."""
+        # The first asks clients to close their connections, and leaves the listener open; the second closes it.
         await asyncio.to_thread(self._ask, "POST", "/drain_listeners?graceful&skip_exit")
+        await asyncio.to_thread(self._ask, "POST", "/drain_listeners")
         deadline = time.monotonic() + DRAIN
         while await asyncio.to_thread(self._active) and time.monotonic() < deadline:
             await asyncio.sleep(0.05)

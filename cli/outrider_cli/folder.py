@@ -7,6 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from outrider.errors import StartError
+
+_WORKERS = 256
+_SOCKET_PATH = 103  # bytes, on macOS; Linux takes 107
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -52,8 +57,10 @@ class Folder:
 def private_folder() -> Generator[Folder]:
     """A new folder, removed with all that is in it at the end."""
     folder = Folder(Path(tempfile.mkdtemp(prefix="outrider-")))
-    folder.shared.mkdir(mode=0o700)
     try:
+        if len(bytes(folder.socket(_WORKERS))) > _SOCKET_PATH:
+            raise StartError(f"{folder.path} is too long for the path of a socket: set TMPDIR to a shorter one")
+        folder.shared.mkdir(mode=0o700)
         yield folder
     finally:
         shutil.rmtree(folder.path, ignore_errors=True)

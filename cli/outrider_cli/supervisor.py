@@ -5,6 +5,7 @@ import json
 import logging
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from outrider import logs
@@ -77,6 +78,8 @@ class _Gateway:
             await self._workers.stop()
             page.close()
             told.cancel()
+            # Where the gateway was stopped while it started, it still waits for its workers.
+            running.cancel()
         await _outcome(running)
 
     def _is_ready(self, envoy: Envoy | None) -> bool:
@@ -107,7 +110,8 @@ async def _told_to_stop() -> None:
 async def _outcome(running: asyncio.Future[None]) -> None:
     """Raises why it did not start, if so: one error and no group of them."""
     try:
-        await running
+        with suppress(asyncio.CancelledError):
+            await running
     except* OutriderError as group:
         raise _first(group) from None
 

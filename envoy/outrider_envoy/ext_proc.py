@@ -13,7 +13,7 @@ from outrider.exchange import Exchange, Walk
 from outrider.needs import Hook
 from outrider.request import Request
 from outrider.response import Refusal, Response
-from outrider.verdict import PASS, Reply, Verdict, reply
+from outrider.verdict import PASS, Reply, Verdict, has_no_body, reply
 from outrider.waiting import Wait
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.mutations import immediate, replace_body, request_changes, response_changes
@@ -44,13 +44,14 @@ class Conversation:
         "_chain",
         "_chains",
         "_exchange",
+        "_final",
         "_first",
         "_kind",
         "_passed",
         "_response",
         "_route",
         "_walk",
-        "_wants_body",
+        "_wanted",
     )
 
     def __init__(self, chains: Chains, route: str | None) -> None:
@@ -61,7 +62,8 @@ class Conversation:
         self._response: Response | None = None
         self._walk: Walk | None = None
         self._kind: Kind = "request_headers"
-        self._wants_body = False
+        self._wanted: Kind | None = None
+        self._final: ProcessingResponse | None = None
         self._bodiless = False
         self._passed = False
         self._broken = False
@@ -72,6 +74,8 @@ class Conversation:
         kind: Kind | None = message.WhichOneof("request")
         if kind is None:
             raise ProtocolError("a message of an unknown kind")
+        if self._final is not None:
+            return self._final
         self._kind = kind
         if self._first is None:
             self._first = message
@@ -107,12 +111,12 @@ class Conversation:
         return self._trailers(kind)
 
     def _request_headers(self, message: ProcessingRequest) -> Answer:
-        if self._exchange is not None:
-            raise ProtocolError("request headers came twice")
+        if self._exchange is not None or self._response is not None:
+            raise ProtocolError("request headers came twice, or after the response's")
         request = request_of(message)
         chain = self._chains.find(self._route, request, lambda: attribute(message, "xds.route_name"))
         if chain is None:
-            return immediate(reply(request, Refusal(404, "No route matches this request")))
+            return self._end(reply(request, Refusal(404, "No route matches this request")))
         self._chain = chain
         self._exchange = chain.begin(request)
         self._bodiless = message.request_headers.end_of_stream
@@ -125,7 +129,7 @@ class Conversation:
         if self._walk is not None:
             # Envoy itself answered (413, a time-out) while a plugin waited for the request's body.
             self._walk.close()
-            self._wants_body = False
+            self._wanted = None
         self._response = response_of(message)
         if self._exchange is None:
             # A filter before this one answered: no plugin saw the request, and it did not go upstream.
@@ -135,22 +139,28 @@ class Conversation:
         return self._advance(None)
 
     def _body(self, kind: Kind, message: ProcessingRequest) -> Answer:
-        if kind == "request_body" and self._exchange is None:
-            raise ProtocolError("a request body came without the request's headers: set request_header_mode to SEND")
-        if not self._wants_body:
+        self._check_order(kind)
+        if kind != self._wanted:
             return _UNTOUCHED[kind]
-        self._wants_body = False
+        self._wanted = None
         part = message.request_body if kind == "request_body" else message.response_body
         return self._advance(part.body)
 
     def _trailers(self, kind: Kind) -> Answer:
-        if kind == "request_trailers" and self._exchange is None:
-            raise ProtocolError("request trailers came without the request's headers")
-        if not self._wants_body:
+        self._check_order(kind)
+        if self._wanted != ("request_body" if kind == "request_trailers" else "response_body"):
             return _UNTOUCHED[kind]
         # A message with trailers and not one byte of body.
-        self._wants_body = False
+        self._wanted = None
         return self._advance(b"")
+
+    def _check_order(self, kind: Kind) -> None:
+        """A body and trailers make sense only after the headers of their message."""
+        if kind.startswith("request"):
+            if self._exchange is None:
+                raise ProtocolError(f"{kind} without the request's headers: set request_header_mode to SEND")
+        elif self._response is None and (self._walk is not None or self._expects_response()):
+            raise ProtocolError(f"{kind} without the response's headers: set response_header_mode to SEND")
 
     def _advance(self, sent: bytes | None) -> Answer:
         walk = self._walk
@@ -166,18 +176,19 @@ class Conversation:
             return self._decide(stop.value)
 
     def _ask_for_body(self) -> ProcessingResponse:
-        field = "request_body_mode" if self._kind == "request_headers" else "response_body_mode"
+        wanted: Kind = "request_body" if self._kind == "request_headers" else "response_body"
+        field = f"{wanted}_mode"
         # Only the first message says in which modes Envoy sends bodies.
         if self._first is not None and self._first.HasField("protocol_config"):
             mode = getattr(self._first.protocol_config, field)
             if mode != ProcessingMode.BUFFERED:
                 raise ProtocolError(f"a plugin needs the body, and Envoy's {field} is not BUFFERED: set it so")
-        self._wants_body = True
+        self._wanted = wanted
         return _UNTOUCHED[self._kind]
 
     def _decide(self, verdict: Verdict) -> ProcessingResponse:
         if verdict is not PASS:
-            return immediate(cast("Reply", verdict))
+            return self._end(cast("Reply", verdict))
         exchange = cast("Exchange", self._exchange)
         if self._response is None:
             self._passed = True
@@ -191,7 +202,12 @@ class Conversation:
             self._walk.close()
             self._walk = None
         request = self._exchange.request if self._exchange is not None else Request()
-        return immediate(reply(request, Refusal(500, "The request could not be checked")))
+        return self._end(reply(request, Refusal(500, "The request could not be checked")))
+
+    def _end(self, refusal: Reply) -> ProcessingResponse:
+        """A reply is final: whatever Envoy sends after it gets the same answer."""
+        self._final = immediate(refusal)
+        return self._final
 
     def _expects_response(self) -> bool:
         chain = self._chain
@@ -224,7 +240,7 @@ def _request_answer(kind: Kind, exchange: Exchange) -> ProcessingResponse:
 
 
 def _response_answer(kind: Kind, exchange: Exchange, response: Response) -> ProcessingResponse:
-    body = exchange.new_response_body
+    body = None if has_no_body(exchange.request, response.status) else exchange.new_response_body
     changed = response.headers.changed or response.status_changed or exchange.request.reply_changes()
     if not (changed or body is not None):
         return _UNTOUCHED[kind]

@@ -51,6 +51,8 @@ def response_changes(common: CommonResponse, exchange: Exchange, response: Respo
 
 def replace_body(common: CommonResponse, body: bytes, *, held: bool) -> None:
     """Puts a new body in the place of the one that Envoy holds, or where there was none, with its length."""
+    if not held and not body:
+        return
     common.body_mutation.body = body
     if held:
         write_header(common.header_mutation.set_headers.add(), "content-length", str(len(body)))

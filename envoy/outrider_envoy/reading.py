@@ -44,8 +44,8 @@ def request_of(message: ProcessingRequest) -> Request:
 def response_of(message: ProcessingRequest) -> Response:
     """Upstream's answer, or Envoy's own."""
     fields = fields_of(message.response_headers.headers)
-    status = fields.pop(":status", ["0"])[0]
-    if not status.isdecimal():
+    status = fields.pop(":status", [""])[0]
+    if len(status) != 3 or not status.isdecimal():
         raise ProtocolError(f"response headers with the status {status!r}")
     return Response.received(int(status), Headers.received(fields))
 

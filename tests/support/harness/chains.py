@@ -1,0 +1,84 @@
+"""Chains of plugins that do what a test says, driven without a gateway."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Literal, cast
+
+from outrider import LogRecord, Needs, Plugin, Request, Response
+from outrider.auth import IDENTITY_HEADERS
+from outrider.chain import Chain
+from outrider.exchange import Walk
+from outrider.metrics import Metrics
+from outrider.needs import Fact, Hook
+from outrider.request import Route
+from outrider.slot import Slot
+from outrider.step import Step
+from outrider.verdict import Verdict
+from outrider.waiting import Wait
+
+HookFunction = Callable[..., Any]
+
+_METRICS = Metrics(slots=1 << 16)
+
+
+class Acts(Plugin):
+    """Does in each hook what a test gives it, and has no other hooks."""
+
+    hook_functions: dict[Hook, HookFunction]
+    known: frozenset[Fact] = Needs().facts
+    replies: tuple[str, ...] = ()
+
+    def needs(self) -> Needs:
+        return Needs(facts=self.known, hooks=frozenset(self.hook_functions), reply_headers=self.replies)
+
+    def on_request(self, request: Request, /) -> Any:
+        return self.hook_functions["on_request"](request)
+
+    def on_request_body(self, request: Request, body: bytes, /) -> Any:
+        return self.hook_functions["on_request_body"](request, body)
+
+    def on_response(self, request: Request, response: Response, /) -> Any:
+        return self.hook_functions["on_response"](request, response)
+
+    def on_response_body(self, request: Request, response: Response, body: bytes, /) -> Any:
+        return self.hook_functions["on_response_body"](request, response, body)
+
+    def on_log(self, request: Request, log: LogRecord, /) -> None:
+        self.hook_functions["on_log"](request, log)
+
+
+def acts(
+    *,
+    on_error: Literal["deny", "continue"] = "deny",
+    timeout: int = 10_000,
+    replies: tuple[str, ...] = (),
+    **hooks: HookFunction,
+) -> Acts:
+    """`acts(on_request=lambda request: Response(418))`."""
+    functions = cast("dict[Hook, HookFunction]", hooks)
+    return Acts(hook_functions=functions, replies=replies, on_error=on_error, timeout=timeout)
+
+
+def chain(*plugins: Plugin, route: str = "orders", **named: Plugin) -> Chain:
+    """A chain of plugins of equal priority, which run in the order that is given."""
+    pairs = [(f"plugin-{position}", plugin) for position, plugin in enumerate(plugins)]
+    steps = [Step(name, plugin, route, _METRICS) for name, plugin in [*pairs, *named.items()]]
+    return Chain(Route(route, f"{route}-service"), [Slot([step]) for step in steps], IDENTITY_HEADERS)
+
+
+async def walked(walk: Walk, body: bytes = b"") -> Verdict:
+    """Drives a walk to its end; every body that it wants is `body`."""
+    sent: bytes | None = None
+    try:
+        while True:
+            wanted = walk.send(sent)
+            sent = None if isinstance(wanted, Wait) else body
+            if isinstance(wanted, Wait):
+                await wanted.settle()
+    except StopIteration as stop:
+        return cast("Verdict", stop.value)
+
+
+def walk_of(walk: Walk, body: bytes = b"") -> Verdict:
+    """The same for a test that is no coroutine."""
+    return asyncio.run(walked(walk, body))
