@@ -27,7 +27,7 @@ async def download(url: str, *, timeout: float = TIMEOUT, limit: int = LIMIT) ->
 
 
 async def _exchange(parts: SplitResult, limit: int) -> bytes:
-    context = _tls() if parts.scheme == "https" else None
+    context = tls() if parts.scheme == "https" else None
     port = parts.port or (443 if context else 80)
     reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=context)
     try:
@@ -46,8 +46,7 @@ async def _exchange(parts: SplitResult, limit: int) -> bytes:
 def _request(parts: SplitResult) -> bytes:
     # HTTP/1.0, so that the answer ends with the connection.
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    lines = [f"GET {target} HTTP/1.0", f"host: {parts.netloc}", "accept: application/json", "connection: close", "", ""]
-    return "\r\n".join(lines).encode()
+    return f"GET {target} HTTP/1.0\r\nhost: {parts.netloc}\r\nconnection: close\r\n\r\n".encode()
 
 
 def _body(answer: bytes) -> bytes:
@@ -69,6 +68,7 @@ class _Read:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
+    """How a server must prove who it is: by a certificate that this machine trusts."""
     # Reading the system's certificates takes milliseconds that requests would wait for.
     return ssl.create_default_context()

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast, get_args
+from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
 
 import jwt
 
@@ -66,6 +66,11 @@ class KeySet:
         return [key for key in named if algorithm in key.algorithms]
 
 
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether a value from JSON is a list, in a form that type checkers understand."""
+    return isinstance(value, list)
+
+
 def parse_jwks(text: str | bytes) -> KeySet:
     """The usable keys of a JWKS. Raises `ValueError` if it is none, or has no usable key."""
     try:
@@ -73,12 +78,11 @@ def parse_jwks(text: str | bytes) -> KeySet:
     except (ValueError, RecursionError) as error:
         raise ValueError("is no JSON") from error
     found: Any = cast("dict[str, Any]", document).get("keys") if isinstance(document, dict) else None
-    if not isinstance(found, list):
+    if not is_list(found):
         raise ValueError('is no JWKS: it has no list "keys"')
-    items: list[Any] = found
-    if len(items) > MOST:
-        raise ValueError(f"has {len(items)} keys, more than {MOST}")
-    rows = [cast("dict[str, Any]", row) for row in items if isinstance(row, dict)]
+    if len(found) > MOST:
+        raise ValueError(f"has {len(found)} keys, more than {MOST}")
+    rows = [cast("dict[str, Any]", row) for row in found if isinstance(row, dict)]
     keys = [key for row in rows if (key := _key(row))]
     if not keys:
         raise ValueError("has no key that can verify a signature")
@@ -91,13 +95,13 @@ def secret_key(secret: str, algorithm: str) -> Key:
         # PyJWT refuses what is a public key by its looks: everybody knows that one.
         material = ALGORITHMS[algorithm].prepare_key(secret)
     except jwt.InvalidKeyError as error:
-        raise ValueError(f"secret is no secret for {algorithm}") from error
+        raise ValueError(f"secret can't be a secret for {algorithm}, write a random one") from error
     return Key(None, frozenset({algorithm}), material)
 
 
-def is_short(key: Key, algorithm: str) -> bool:
-    """Whether a secret is shorter than its algorithm wants it."""
-    return len(key.material) < _MIN_SECRET[algorithm]
+def is_short(secret: str, algorithm: str) -> bool:
+    """Whether a shared secret is shorter than its algorithm wants it; a public key never is."""
+    return len(secret.encode()) < _MIN_SECRET.get(algorithm, 0)
 
 
 def pem_key(pem: str, algorithm: str) -> Key:
@@ -105,7 +109,7 @@ def pem_key(pem: str, algorithm: str) -> Key:
     try:
         material = _public(ALGORITHMS[algorithm].prepare_key(pem))
     except Exception as error:
-        raise ValueError(f"rsa_public_key is no public key for {algorithm}") from error
+        raise ValueError(f"rsa_public_key is no public key for {algorithm}, write one as PEM") from error
     if algorithm in _RSA and material.key_size < _MIN_RSA_BITS:
         raise ValueError(f"rsa_public_key has {material.key_size} bits, {algorithm} needs {_MIN_RSA_BITS}")
     return Key(None, frozenset({algorithm}), material)
@@ -127,7 +131,7 @@ def _key(row: Mapping[str, Any]) -> Key | None:
 
 def _verifies(row: Mapping[str, Any]) -> bool:
     operations = row.get("key_ops", ["verify"])
-    return row.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
+    return row.get("use", "sig") == "sig" and is_list(operations) and "verify" in operations
 
 
 def _fitting(row: Mapping[str, Any]) -> frozenset[str]:

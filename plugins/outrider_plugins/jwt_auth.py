@@ -4,11 +4,13 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Self, cast, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
 from outrider import (
     Auth,
+    Consumers,
     Credential,
     HeaderName,
     Headers,
@@ -17,19 +19,16 @@ from outrider import (
     Refusal,
     Request,
     Runtime,
-    StartError,
 )
 from outrider.auth import IDENTITY_HEADERS
 from outrider.errors import HeaderError
 from outrider.fields import resolve
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
-
 from outrider_plugins.jwks import (
     Asymmetric,
-    Key,
     KeySet,
     NoKeysError,
     Symmetric,
+    is_list,
     is_short,
     parse_jwks,
     pem_key,
@@ -63,7 +62,9 @@ def _keys(value: Any, info: ValidationInfo) -> KeySet | RemoteKeys:
     try:
         return parse_jwks(path.read_bytes())
     except OSError as error:
-        raise ValueError(f"{path} can't be read ({error.strerror})") from None
+        raise ValueError(
+            f"{path} can't be read ({error.strerror}): paths begin at the file that names them"
+        ) from None
     except ValueError as error:
         raise ValueError(f"{path} {error}") from None
 
@@ -131,14 +132,14 @@ class JwtAuth(Auth):
     def needs(self) -> Needs:
         return Needs(identity_headers=tuple(self.claims_to_headers.values()))
 
+    def check(self, consumers: Consumers, /) -> None:
+        self._trusted(consumers)
+
     async def start(self, runtime: Runtime, /) -> None:
         await super().start(runtime)
         self._consumers = runtime.consumers
-        trusted = {one.issuer: _trust(one) for one in self.issuers}
-        for name, trust in _owned(runtime.consumers.credentials("jwt_secrets")):
-            if name in trusted:
-                raise StartError(f"two issuers are called {name!r}: give one of them another key")
-            trusted[name] = trust
+        trusted = self._trusted(runtime.consumers)
+        _warn_of_short_secrets(runtime.consumers)
         self._verifier = Verifier(trusted, self._identity, leeway=self.leeway, require_exp=self.require_exp)
         await _fetch_keys([one.jwks for one in self.issuers if isinstance(one.jwks, RemoteKeys)], runtime)
 
@@ -165,6 +166,16 @@ class JwtAuth(Auth):
         if any(map(_ANY_BEARER.search, request.headers.get_all("authorization"))):
             request.headers.discard("authorization")
 
+    def _trusted(self, consumers: Consumers) -> dict[str, Trust]:
+        """Every issuer by its name: those of the plugin, and the consumers' own."""
+        trusted = {one.issuer: _trust(one) for one in self.issuers}
+        for row in consumers.credentials("jwt_secrets"):
+            name = str(row.fields["key"])
+            if name in trusted:
+                raise ValueError(f"two issuers are called {name!r}: give one of them another name")
+            trusted[name] = _owned_trust(row)
+        return trusted
+
     def _forbid(self) -> Refusal:
         # RFC 6750, section 3.1
         challenge = f'Bearer error="insufficient_scope", scope="{" ".join(self.required_scopes)}"'
@@ -180,10 +191,10 @@ class JwtAuth(Auth):
             credential = claims.get("sub", claims["iss"])
             consumer = self._consumers.find(name) if isinstance(name, str) else None
         found = ((header, _claim(claims, claim)) for claim, header in self.claims_to_headers.items())
-        headers = {header: _text(value) for header, value in found if value is not None}
         try:
+            headers = {header: _text(value) for header, value in found if value is not None}
             Headers({**headers, "x-credential-identifier": credential})
-        except HeaderError as error:
+        except (HeaderError, RecursionError) as error:
             raise TokenError("a claim that can't stand in a header") from error
         return Identity(credential, consumer, claims, headers)
 
@@ -203,25 +214,27 @@ def _trust(one: Issuer) -> Trust:
     return Trust(one.jwks, frozenset(one.audiences), frozenset(one.algorithms))
 
 
-def _owned(rows: tuple[Credential, ...]) -> Iterator[tuple[str, Trust]]:
-    """The consumers' own issuers: `key` is the claim `iss` (Kong's jwt_secrets)."""
-    for row in rows:
-        try:
-            key = _owned_key(row)
-        except ValueError as error:
-            raise StartError(f"jwt_secrets {row.id}: {error}") from None
-        yield str(row.fields["key"]), Trust(KeySet([key]), frozenset(), key.algorithms, row.consumer.id, row.id)
-
-
-def _owned_key(row: Credential) -> Key:
+def _owned_trust(row: Credential) -> Trust:
+    """A consumer's own issuer (Kong's jwt_secrets)."""
     algorithm = str(row.fields["algorithm"])
-    if algorithm not in get_args(Symmetric):
-        return pem_key(str(row.fields["rsa_public_key"]), algorithm)
-    key = secret_key(str(row.fields["secret"]), algorithm)
-    if is_short(key, algorithm):
-        # RFC 7518, section 3.2 forbids it, but Kong takes it and files have it.
-        _log.warning("jwt_secrets %s: the secret is shorter than %s wants it, it could be guessed", row.id, algorithm)
-    return key
+    try:
+        if algorithm in get_args(Symmetric):
+            key = secret_key(str(row.fields["secret"]), algorithm)
+        else:
+            key = pem_key(str(row.fields["rsa_public_key"]), algorithm)
+    except ValueError as error:
+        raise ValueError(f"jwt_secrets of {row.consumer.username or row.consumer.id}: {error}") from None
+    return Trust(KeySet([key]), frozenset(), key.algorithms, row.consumer.id, row.id)
+
+
+def _warn_of_short_secrets(consumers: Consumers) -> None:
+    # RFC 7518, section 3.2 forbids them, but Kong takes them and files have them.
+    for row in consumers.credentials("jwt_secrets"):
+        algorithm, owner = str(row.fields["algorithm"]), row.consumer.username or row.consumer.id
+        if is_short(str(row.fields.get("secret")), algorithm):
+            _log.warning(
+                "a secret in jwt_secrets of %s is shorter than %s wants it: it can be guessed", owner, algorithm
+            )
 
 
 def _claim(claims: Claims, path: str) -> Any:
@@ -238,14 +251,13 @@ def _text(value: Any) -> str:
     """A claim as a header has it: text as it is, a list by commas, anything else as JSON."""
     if isinstance(value, str):
         return value
-    if isinstance(value, list):
-        return ",".join(map(_text, cast("list[Any]", value)))
+    if is_list(value):
+        return ",".join(map(_text, value))
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _scopes(claims: Claims) -> frozenset[str]:
     found = claims.get("scope", claims.get("scp", ""))
-    if isinstance(found, list):
-        items: list[Any] = found
-        return frozenset(item for item in items if isinstance(item, str))
+    if is_list(found):
+        return frozenset(item for item in found if isinstance(item, str))
     return frozenset(found.split(" ")) if isinstance(found, str) else frozenset()

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
+from outrider_plugins.jwks import is_list
 from outrider_plugins.jws import Signed, TokenError, json_object
 
 Claims = Mapping[str, Any]
@@ -37,7 +38,7 @@ def check_audience(claims: Claims, audiences: Collection[str]) -> None:
             raise TokenError("for somebody else")
         return
     named = claims.get("aud")
-    theirs = cast("list[Any]", named) if isinstance(named, list) else [named]
+    theirs = named if is_list(named) else [named]
     if not any(isinstance(one, str) and one in audiences for one in theirs):
         raise TokenError("for somebody else")
 

@@ -53,7 +53,7 @@ class Verifier(Generic[Made]):
         self._clock = clock
         self._sources = [trust.source for trust in trusted.values()]
         self._versions = self._current_versions()
-        self._known: TLRUCache[bytes, tuple[Made, float]] = TLRUCache(SIZE, lambda _, known, __: known[1], timer=clock)
+        self._known = TLRUCache[bytes, tuple[Made, float]](SIZE, lambda _, known, __: known[1], timer=clock)
 
     def verify(self, text: str) -> Made:
         """Raises `TokenError` for a token that is not good, `NoKeysError` if nobody can say."""
@@ -61,7 +61,7 @@ class Verifier(Generic[Made]):
         if versions != self._versions:
             self._known.clear()
             self._versions = versions
-        digest = sha256(text.encode("utf-8", "surrogateescape")).digest()
+        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(digest)
         if known is not None:
             return known[0]

@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from outrider_plugins.download import download
 from outrider_plugins.jwks import Key, KeySet, NoKeysError, parse_jwks
@@ -43,7 +43,7 @@ class RemoteKeys:
         self.version = 0
         self._fetch, self._sleep, self._spread = fetch, sleep, spread
         self._keys = KeySet()
-        self._document = b""
+        self._document: bytes = b""
         self._complaint = ""
         self._wanted = asyncio.Event()
         self._tried = asyncio.Event()
@@ -109,14 +109,22 @@ class RemoteKeys:
 
 def check_url(url: str) -> str:
     """An address that keys may come from: https, or http on loopback. Raises `ValueError`."""
-    parts = urlsplit(url)
-    if not _PRINTABLE.fullmatch(url) or parts.port == 0:
-        raise ValueError("is no address")
+    parts = _parts(url)
     if "@" in parts.netloc or parts.fragment:
         raise ValueError("must be an address without a user, a password and a fragment")
     if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))):
         return url
     raise ValueError("keys come over https, or over http from loopback only: anybody on the way could swap them")
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        if _PRINTABLE.fullmatch(url) and parts.port != 0:
+            return parts
+    except ValueError:
+        pass
+    raise ValueError("is no address")
 
 
 def _is_loopback(host: str) -> bool:

@@ -7,23 +7,13 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from outrider import Plugin, Request, Response, Route
+from outrider import Plugin, Request, Response, Route, discovery
 from outrider.config import Configuration, load
 from outrider.testing import Outcome, run
-from outrider_plugins.correlation_id import CorrelationId
-from outrider_plugins.key_auth import KeyAuth
-from outrider_plugins.rate_limit import RateLimit
-from outrider_plugins.request_transform import RequestTransform
-from outrider_plugins.response_transform import ResponseTransform
+from outrider_plugins.jwt_auth import Issuer
 
 ROOT = Path(__file__).parents[2]
-PLUGINS: dict[str, type[Plugin]] = {
-    "correlation-id": CorrelationId,
-    "key-auth": KeyAuth,
-    "rate-limit": RateLimit,
-    "request-transform": RequestTransform,
-    "response-transform": ResponseTransform,
-}
+PLUGINS = discovery.installed()
 EVERYWHERE = {field.name for field in fields(Plugin)}
 
 
@@ -83,11 +73,25 @@ def test_the_example_of_correlation_id_keeps_the_ids_of_its_callers() -> None:
 )
 def test_the_example_of_key_auth_knows_alice_and_bob_and_lets_everybody_else_in_as_guest(
     target: str, key: str, who: str
-):
+) -> None:
     outcome = send("key-auth", target, **({"x_api_key": key} if key else {}))
     assert outcome.upstream is not None
     assert outcome.upstream.headers["x-consumer-username"] == who
     assert outcome.upstream.query == ""
+
+
+def test_the_example_of_jwt_auth_believes_the_token_of_its_page() -> None:
+    token = (ROOT / "examples" / "plugins" / "jwt-auth.token").read_text().strip()
+    sent = send("jwt-auth", "/orders", authorization=f"Bearer {token}").upstream
+    assert sent is not None
+    assert sent.headers["x-user-email"] == "alice@example.com"
+    assert sent.headers["x-consumer-username"] == "alice"
+    assert send("jwt-auth", "/orders").headers["www-authenticate"] == 'Bearer realm="outrider"'
+
+
+def test_the_page_of_jwt_auth_has_every_field_of_an_issuer() -> None:
+    page = (ROOT / "docs" / "plugins" / "jwt-auth.md").read_text()
+    assert all(f"| `{field}` |" in page for field in Issuer.model_fields)
 
 
 def test_the_example_of_rate_limit_has_two_limits() -> None:

@@ -130,7 +130,7 @@ def test_a_value_cannot_begin_another_header_or_parameter() -> None:
 )
 def test_the_query_changes_in_the_same_way_and_what_is_not_touched_stays_as_sent(
     config: dict[str, Any], sent: str, expected: str
-):
+) -> None:
     assert query(config, sent) == expected
 
 

@@ -1,0 +1,153 @@
+"""Every example does what its page says."""
+
+import asyncio
+import importlib.util
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Generator
+from hashlib import sha256
+from hmac import HMAC
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from harness import http1
+from harness.outrider import Outrider
+from harness.process import Envoy
+from harness.upstream import Upstream
+from outrider import OutriderError, Request, Response, Route, StartError, discovery
+from outrider.testing import Runner, run
+from outrider_cli.envoy import find_envoy
+from outrider_cli.loading import Source
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+AUTHORS = discovery.in_folder(EXAMPLES / "authors")
+ENVOY = EXAMPLES / "envoy"
+
+
+@pytest.mark.parametrize("file", [EXAMPLES / "outrider.yaml", EXAMPLES / "teapot.yaml", ENVOY / "outrider.yaml"])
+def test_the_file_has_no_mistakes(file: Path) -> None:
+    assert Source.read(file).load().chains
+
+
+def test_the_plugins_of_the_guide_are_found_by_their_names() -> None:
+    assert sorted(AUTHORS) == ["add-header", "correlate", "maintenance", "no-details", "signed-body"]
+
+
+def test_the_test_of_the_guide_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(EXAMPLES / "authors"), *sys.path])
+    _module(EXAMPLES / "authors" / "tests" / "test_add_header.py").test_upstream_gets_the_header()
+
+
+def _module(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"pay 10", 200), (b"pay 99", 401), (b"", 401)])
+def test_signed_body_lets_on_what_was_signed(body: bytes, status: int) -> None:
+    signature = HMAC(b"secret", b"pay 10", sha256).hexdigest()
+    plugin: Any = AUTHORS["signed-body"]
+    request = Request("POST", "/", headers={"x-signature": signature})
+    assert run(plugin(secret="secret"), request, body).status == status
+
+
+def test_maintenance_asks_its_switch() -> None:
+    state = [b"open"]
+
+    async def switch(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(state[0] + b"\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async def statuses() -> list[int]:
+        async with await asyncio.start_server(switch, "127.0.0.1", 0) as server:
+            plugin: Any = AUTHORS["maintenance"]
+            async with Runner([plugin(port=server.sockets[0].getsockname()[1])]) as runner:
+                found = [(await runner.send(Request())).status]
+                state[0] = b"closed"
+                return [*found, (await runner.send(Request())).status]
+
+    assert asyncio.run(statuses()) == [200, 503]
+
+
+def test_maintenance_does_not_start_without_its_switch() -> None:
+    plugin: Any = AUTHORS["maintenance"]
+    with pytest.raises(StartError, match=r"no switch at 127\.0\.0\.1:1"):
+        run(plugin(port=1), Request())
+
+
+def test_no_details_hides_an_upstreams_failure_and_logs_what_is_slow(caplog: pytest.LogCaptureFixture) -> None:
+    plugin: Any = AUTHORS["no-details"]
+    secret = Response(502, body="Traceback: password=hunter2")
+    with caplog.at_level(logging.WARNING):
+        outcome = run(plugin(slow=0), Request(route=Route("orders")), response=secret)
+    assert (outcome.status, outcome.body) == (502, b"Something went wrong.\n")
+    assert "orders took 0.0 s and ended as" in caplog.text
+    assert run(plugin(), Request(), response=Response(404, body="gone")).body == b"gone"
+
+
+def test_correlate_tells_downstream() -> None:
+    plugin: Any = AUTHORS["correlate"]
+    assert run(plugin(), Request(headers={"x-order": "7"})).headers["x-order"] == "7"
+    assert "x-order" not in run(plugin(), Request()).headers
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Generator[list[str]]:
+    """The sockets of `outrider serve envoy examples/envoy/outrider.yaml`."""
+    # Not tmp_path: a unix socket's path must be short.
+    with tempfile.TemporaryDirectory(prefix="sockets-") as folder:
+        config = yaml.safe_load((ENVOY / "outrider.yaml").read_text())
+        with Outrider(tmp_path, config, "serve", "envoy", "--listen", f"unix:{folder}") as outrider:
+            outrider.ready()
+            yield [f"{folder}/worker-{index}.sock" for index in range(2)]
+
+
+def test_an_envoy_of_your_own_asks_the_workers(workers: list[str]) -> None:
+    with Upstream() as upstream, Envoy(_envoy(), _bootstrap(workers, upstream.port)).ready() as envoy:
+        _ask_all(envoy, upstream)
+
+
+def _ask_all(envoy: Envoy, upstream: Upstream) -> None:
+    port = envoy.port()
+    refused = http1.request(port, "/orders")
+    assert refused.status == 401
+    assert json.loads(refused.body)["request_id"] == refused.get("x-request-id")
+    for path in ("//orders", "/open/../orders", "/%6frders"):
+        assert http1.request(port, path).status == 401
+    assert not upstream.requests
+    spoofed = ("x-consumer-username", "root")
+    assert http1.request(port, "/orders", ("x-api-key", "alice-key"), spoofed).status == 200
+    assert upstream.request.get("x-consumer-username") == "alice"
+
+
+def _envoy() -> Path:
+    try:
+        return Path(find_envoy())
+    except OutriderError as error:
+        pytest.skip(str(error))
+
+
+def _bootstrap(workers: list[str], upstream: int) -> dict[str, Any]:
+    """examples/envoy/envoy.yaml with addresses of this test."""
+    document: dict[str, Any] = yaml.safe_load((ENVOY / "envoy.yaml").read_text())
+    resources = document["static_resources"]
+    resources["listeners"][0]["address"]["socket_address"]["port_value"] = 0
+    addresses: list[list[dict[str, Any]]] = [
+        [{"socket_address": {"address": "127.0.0.1", "port_value": upstream}}],
+        [{"pipe": {"path": path}} for path in workers],
+    ]
+    for cluster, where in zip(resources["clusters"], addresses, strict=True):
+        endpoints = [{"endpoint": {"address": address}} for address in where]
+        cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": endpoints}]
+    return document
