@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from outrider import Plugin, Request, Route
 from outrider.auth import IDENTITY_HEADERS
-from outrider.chain import Chain, Slot
+from outrider.chain import Chain
 from outrider.metrics import Metrics
+from outrider.slot import Slot
 from outrider.step import Step
 from outrider_envoy.ext_proc import Conversation
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest

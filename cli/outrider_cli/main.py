@@ -12,11 +12,9 @@ from typing import ParamSpec
 import click
 import yaml
 
-from outrider import config, discovery
 from outrider.errors import OutriderError, StartError
-from outrider_cli import describe, supervisor
-from outrider_cli.loading import Source
-from outrider_envoy.render import bootstrap
+
+# Everything else is imported by the command that needs it: grpcio and the plugins take half a second.
 
 P = ParamSpec("P")
 
@@ -64,6 +62,8 @@ def main() -> None:
 @sentences
 def run(file: Path) -> None:
     """Runs a whole gateway from one FILE: Envoy, the plugin workers and the metrics page, until Ctrl-C."""
+    from outrider_cli import supervisor
+
     asyncio.run(supervisor.run(file))
 
 
@@ -84,6 +84,8 @@ def serve() -> None:
 @sentences
 def serve_envoy(file: Path, listen: str) -> None:
     """Runs the workers for an Envoy of your own, as FILE says."""
+    from outrider_cli import supervisor
+
     asyncio.run(supervisor.serve(file, listen))
 
 
@@ -104,6 +106,10 @@ def render() -> None:
 @sentences
 def render_envoy(file: Path, listen: str) -> None:
     """Prints Envoy's bootstrap for FILE as YAML, with the workers where `serve envoy` has them."""
+    from outrider_cli import supervisor
+    from outrider_cli.loading import Source
+    from outrider_envoy.render import bootstrap
+
     source = Source.read(file)
     workers = supervisor.endpoints(listen, source.gateway.workers)
     click.echo(yaml.safe_dump(bootstrap(source.load().plan(tuple(workers))), sort_keys=False), nl=False)
@@ -114,6 +120,9 @@ def render_envoy(file: Path, listen: str) -> None:
 @sentences
 def check(file: Path) -> None:
     """Checks FILE: one line for each mistake, FILE:LINE: where: what is wrong: remedy."""
+    from outrider_cli import describe
+    from outrider_cli.loading import Source
+
     source = Source.read(file)
     for warning in describe.warnings(source.configuration):
         click.echo(warning, err=True)
@@ -126,6 +135,9 @@ def check(file: Path) -> None:
 @sentences
 def plugins(name: str | None) -> None:
     """Lists the installed plugins, or the fields, phases and priority of plugin NAME."""
+    from outrider import discovery
+    from outrider_cli import describe
+
     installed = discovery.installed()
     if name is None:
         click.echo(describe.overview(installed))
@@ -139,4 +151,6 @@ def plugins(name: str | None) -> None:
 @sentences
 def schema() -> None:
     """Prints the JSON Schema of the file, for editors."""
+    from outrider import config, discovery
+
     click.echo(json.dumps(config.schema(discovery.installed()), indent=2))

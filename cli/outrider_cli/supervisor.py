@@ -25,6 +25,7 @@ _GRACE = 1.0  # seconds that a worker may be silent beyond the longest hook
 
 async def run(path: Path) -> None:
     """Workers, Envoy and the metrics page, until SIGINT or SIGTERM. Raises `StartError`."""
+    told = _stop_signals()
     with private_folder() as folder:
         source = Source.read(path)
         check_address(source.gateway.listen)
@@ -32,14 +33,15 @@ async def run(path: Path) -> None:
         gateway = _Gateway(source, folder, addresses)
         plan = source.load().plan(tuple(addresses), folder.admin)
         _write_private(folder.bootstrap, json.dumps(bootstrap(plan)))
-        await gateway.run(Envoy(folder, source.gateway.concurrency, source.gateway.log.level, gateway.metrics))
+        await gateway.run(told, Envoy(folder, source.gateway.concurrency, source.gateway.log.level, gateway.metrics))
 
 
 async def serve(path: Path, listen: str) -> None:
     """Only the workers and the metrics page, for an Envoy that somebody else runs. Raises `StartError`."""
+    told = _stop_signals()
     with private_folder() as folder:
         source = Source.read(path)
-        await _Gateway(source, folder, endpoints(listen, source.gateway.workers)).run(None)
+        await _Gateway(source, folder, endpoints(listen, source.gateway.workers)).run(told, None)
 
 
 def endpoints(listen: str, count: int) -> list[str]:
@@ -65,19 +67,19 @@ class _Gateway:
         self._workers = Workers(source.path, folder, addresses, longest + _GRACE, self.metrics)
         self._live = False
 
-    async def run(self, envoy: Envoy | None) -> None:
+    async def run(self, told: asyncio.Event, envoy: Envoy | None) -> None:
         page = Page(self._settings.metrics, self._folder.path, lambda: self._is_ready(envoy))
         running = asyncio.ensure_future(self._keep(envoy))
-        told = asyncio.ensure_future(_told_to_stop())
+        stopping = asyncio.ensure_future(told.wait())
         try:
-            await asyncio.wait((running, told), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._live = False
             if envoy is not None:
                 await envoy.stop()
             await self._workers.stop()
             page.close()
-            told.cancel()
+            stopping.cancel()
             # Where the gateway was stopped while it started, it still waits for its workers.
             running.cancel()
         await _outcome(running)
@@ -98,13 +100,14 @@ class _Gateway:
             _log.info("ready on %s with %d workers", where, len(self._addresses))
 
 
-async def _told_to_stop() -> None:
+def _stop_signals() -> asyncio.Event:
+    """Set by SIGINT and SIGTERM; from here on a gateway that is told to stop leaves nothing behind."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
     loop.add_signal_handler(signal.SIGHUP, _log.warning, "SIGHUP: a changed file is taken over at the next start")
-    await told.wait()
+    return told
 
 
 async def _outcome(running: asyncio.Future[None]) -> None:

@@ -86,7 +86,8 @@ class Auth(Plugin, abstract=True):
             if self.hide:
                 self.hide_credential(request)
             return None
-        if self._stranger is None:
+        bad = outcome is None or isinstance(outcome, Response)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if self._stranger is None or not bad:
             return self.refuse() if outcome is None else outcome
         admit_stranger(request, self._stranger)
         self.hide_credential(request)

@@ -1,26 +1,11 @@
 """A route's plugins in order, compiled once."""
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import product
+from collections.abc import Iterable
 
-from outrider.consumer import Consumer
 from outrider.exchange import Exchange
 from outrider.needs import Fact, Hook
 from outrider.request import Request, Route
-from outrider.step import Step
-
-Resolve = Callable[[Consumer | None], Step | None]
-
-
-class Slot:
-    """The place of one plugin name in a chain: one step, or one of several that the consumer decides between."""
-
-    __slots__ = ("fixed", "resolve", "steps")
-
-    def __init__(self, steps: Sequence[Step], resolve: Resolve | None = None) -> None:
-        self.steps = tuple(steps)
-        self.fixed = None if resolve else self.steps[0]
-        self.resolve: Resolve = resolve or (lambda _: self.fixed)
+from outrider.slot import Slot
 
 
 class Chain:
@@ -39,7 +24,7 @@ class Chain:
         self.hooks: frozenset[Hook] = frozenset(hook for step in steps for hook in step.plugin.hooks())
         self.facts: frozenset[Fact] = frozenset(fact for need in needs for fact in need.facts)
         self.reply_headers = frozenset(name.lower() for need in needs for name in need.reply_headers)
-        self.identity_headers = frozenset(spelling for name in identity_headers for spelling in spellings(name))
+        self.identity_headers = frozenset(name.lower() for name in identity_headers)
         self.budget = sum(step.seconds for step in steps)
 
     def begin(self, request: Request) -> Exchange:
@@ -48,10 +33,3 @@ class Chain:
         request.headers.strip(self.identity_headers)
         request.declare_reply_headers(self.reply_headers)
         return Exchange(self.slots, request, self.budget)
-
-
-def spellings(name: str) -> Iterable[str]:
-    """A header name with each `-` also as `_`: many servers read both as one name."""
-    parts = name.lower().split("-")
-    for joints in product("-_", repeat=len(parts) - 1):
-        yield parts[0] + "".join(joint + part for joint, part in zip(joints, parts[1:], strict=True))

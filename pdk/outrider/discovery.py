@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from outrider.errors import PluginError
-from outrider.plugin import Plugin, plugin_name
+from outrider.plugin import Plugin, is_abstract, plugin_name
 
 GROUP = "outrider.plugins"
 """The entry-point group that a package names its plugins in; the bundled ones use it too."""
@@ -35,12 +35,14 @@ def in_folder(folder: Path) -> dict[str, type[Plugin]]:
 
     Raises `PluginError`, with file and line, for a file that can't be imported.
     """
-    return {
-        plugin_name(cls): cls
-        for file in sorted(folder.glob("*.py"))
-        if not file.name.startswith("_")
-        for cls in _classes(_module(file))
-    }
+    found: dict[str, type[Plugin]] = {}
+    for file in sorted(folder.glob("*.py")):
+        if file.name.startswith("_"):
+            continue
+        for cls in _classes(_module(file)):
+            if found.setdefault(plugin_name(cls), cls) is not cls:
+                raise PluginError(f"{file}: a second plugin called {plugin_name(cls)}: give its class another name")
+    return found
 
 
 def _module(file: Path) -> ModuleType:
@@ -65,7 +67,7 @@ def _classes(module: ModuleType) -> Iterator[type[Plugin]]:
             inspect.isclass(cls)
             and issubclass(cls, Plugin)
             and cls.__module__ == module.__name__
-            and cls.overridden()
+            and not is_abstract(cls)
         ):
             yield cls
 

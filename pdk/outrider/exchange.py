@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from outrider.errors import ContractError, OverdueError, ReplyError
 from outrider.log_record import Ending, LogRecord
@@ -10,12 +10,10 @@ from outrider.logs import current_request
 from outrider.needs import Hook
 from outrider.request import NarrowRequest, Request
 from outrider.response import Refusal, Response
+from outrider.slot import Slot
 from outrider.step import HookMethod, Step
 from outrider.verdict import PASS, Verdict, check, materialized, reply
 from outrider.waiting import CANCELLATIONS, Wait, begin
-
-if TYPE_CHECKING:
-    from outrider.chain import Slot
 
 _clock = time.perf_counter
 
@@ -60,7 +58,7 @@ class Exchange:
         "status",
     )
 
-    def __init__(self, slots: "Sequence[Slot]", request: Request, budget: float) -> None:
+    def __init__(self, slots: Sequence[Slot], request: Request, budget: float) -> None:
         self.request = request
         self.status: int | None = None
         self.new_request_body: bytes | None = None

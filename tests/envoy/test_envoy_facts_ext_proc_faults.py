@@ -52,11 +52,13 @@ def test_two_answers_to_one_message_are_500_or_pass_with_failure_mode_allow(
 
     def answers_twice(messages: Messages) -> Iterator[ProcessingResponse]:
         message = next(messages)
-        yield proceed(message)
-        yield proceed(message)
-        # Upstream answers only after the second answer was seen.
-        processor.stream.done.wait(10)
-        upstream.gate.set()
+        try:
+            yield proceed(message)
+            yield proceed(message)
+        finally:
+            # Upstream answers only after the second answer was seen, which may end this generator too.
+            processor.stream.done.wait(10)
+            upstream.gate.set()
 
     upstream.gate.clear()
     processor.script = answers_twice

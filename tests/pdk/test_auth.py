@@ -92,7 +92,7 @@ TOLD = {
 
 
 @pytest.mark.parametrize("name", ["alice", "carl", "guest"])
-def test_a_good_credential_tells_upstream_who_calls_and_nothing_that_was_spoofed(name: str):
+def test_a_good_credential_tells_upstream_who_calls_and_nothing_that_was_spoofed(name: str) -> None:
     assert upstream(ask(Door(), door=name)) == TOLD[name]
     assert upstream(ask(Gate(), gate=name)) == TOLD[name]
 
@@ -107,33 +107,33 @@ def test_a_good_credential_tells_upstream_who_calls_and_nothing_that_was_spoofed
 )
 def test_a_good_credential_tells_later_plugins_who_calls(
     name: str, consumer: Consumer | None, credential: str, claims: dict[str, str]
-):
+) -> None:
     request = ask(Door(), door=name).upstream
     assert request is not None
     assert (request.consumer, request.credential, request.claims) == (consumer, credential, claims)
 
 
 @pytest.mark.parametrize("keys", [{}, {"door": "forged"}])
-def test_no_good_credential_is_answered_with_401_and_a_challenge(keys: dict[str, str]):
+def test_no_good_credential_is_answered_with_401_and_a_challenge(keys: dict[str, str]) -> None:
     answer = ask(Door(), **keys)
     assert (answer.status, answer.headers["www-authenticate"], answer.upstream) == (401, "Door", None)
 
 
 @pytest.mark.parametrize("keys", [{}, {"door": "forged"}])
 @pytest.mark.parametrize("by", ["stranger", "stranger-id"])
-def test_anonymous_lets_strangers_in_and_hides_what_they_carried(keys: dict[str, str], by: str):
+def test_anonymous_lets_strangers_in_and_hides_what_they_carried(keys: dict[str, str], by: str) -> None:
     answer = ask(Door(anonymous=by), **keys)
     assert upstream(answer) == TOLD["stranger"]
     assert answer.upstream is not None
     assert (answer.upstream.consumer, answer.upstream.credential) == (STRANGER, None)
 
 
-def test_a_good_credential_goes_upstream_only_where_it_may():
+def test_a_good_credential_goes_upstream_only_where_it_may() -> None:
     assert upstream(ask(Door(hide=False), door="alice")) == {"x-door-key": "alice"} | TOLD["alice"]
 
 
 @pytest.mark.parametrize("plugin", [Door, Gate])
-def test_a_bad_credential_never_goes_upstream(plugin: type[Door]):
+def test_a_bad_credential_never_goes_upstream(plugin: type[Door]) -> None:
     key = {plugin.header.split("-")[1]: "forged"}
     assert upstream(ask(plugin(hide=False, anonymous="stranger"), **key)) == TOLD["stranger"]
 
@@ -174,7 +174,7 @@ BOTH = ("alice", "carl")
 )
 def test_several_of_them_mean_what_they_mean_in_kong(
     door: str | None, gate: str | None, anonymous: str, expected: str | int
-):
+) -> None:
     plugins: list[Plugin] = [
         Door(anonymous="stranger" if anonymous in ("door", "both") else None),
         Gate(anonymous="stranger" if anonymous in ("gate", "both") else None),
@@ -186,13 +186,13 @@ def test_several_of_them_mean_what_they_mean_in_kong(
         assert upstream(answer) == TOLD[str(expected)]
 
 
-def test_a_rejected_credential_is_hidden_while_another_lets_the_request_in():
+def test_a_rejected_credential_is_hidden_while_another_lets_the_request_in() -> None:
     plugins: list[Plugin] = [Door(anonymous="stranger"), Gate(anonymous="stranger", hide=False)]
     assert "x-door-key" not in upstream(ask(plugins, door="forged", gate="alice"))
     assert "x-gate-key" not in upstream(ask(plugins, door="alice", gate="forged"))
 
 
-def test_an_identitys_own_headers_go_upstream():
+def test_an_identitys_own_headers_go_upstream() -> None:
     class Told(Door):
         """Tells upstream the e-mail address."""
 
@@ -202,7 +202,7 @@ def test_an_identitys_own_headers_go_upstream():
     assert upstream(ask(Told()))["x-user-email"] == "a@b.example"
 
 
-def test_the_refusal_of_a_subclass_is_sent_as_it_is():
+def test_the_refusal_of_a_subclass_is_sent_as_it_is() -> None:
     class Full(Door):
         """Refuses in its own words."""
 
@@ -216,7 +216,7 @@ def test_the_refusal_of_a_subclass_is_sent_as_it_is():
 
 @pytest.mark.parametrize("anonymous", [None, "stranger"])
 @pytest.mark.parametrize("value", [True, "alice", ALICE, b"alice"])
-def test_anything_else_than_an_outcome_lets_nobody_in_as_more_than_a_stranger(anonymous: str | None, value: Any):
+def test_anything_else_than_an_outcome_lets_nobody_in_as_more_than_a_stranger(anonymous: str | None, value: Any) -> None:
     class Odd(Door):
         """Returns garbage."""
 
@@ -227,7 +227,7 @@ def test_anything_else_than_an_outcome_lets_nobody_in_as_more_than_a_stranger(an
     assert answer.status == 500
 
 
-def test_a_fault_in_authenticate_does_not_let_strangers_in():
+def test_a_fault_in_authenticate_does_not_let_strangers_in() -> None:
     class Fails(Door):
         """Fails."""
 
@@ -237,12 +237,12 @@ def test_a_fault_in_authenticate_does_not_let_strangers_in():
     assert ask(Fails(anonymous="stranger")).status == 500
 
 
-def test_an_anonymous_consumer_that_nobody_knows_stops_the_start():
+def test_an_anonymous_consumer_that_nobody_knows_stops_the_start() -> None:
     with pytest.raises(StartError, match="anonymous: no consumer is called 'nobody'"):
         run(Door(anonymous="nobody"), Request(), consumers=CONSUMERS)
 
 
-def test_later_plugins_run_only_for_those_who_were_let_in():
+def test_later_plugins_run_only_for_those_who_were_let_in() -> None:
     ran: list[str] = []
 
     class Later(Plugin):

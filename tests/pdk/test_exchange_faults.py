@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.chains import HookFunction, acts
+from harness.chains import HookFunction, acts, acts_in
 from outrider import Headers, Refusal, Request, Response
 from outrider.testing import run
 
@@ -142,30 +142,30 @@ def assert_refused(hook: str, function: HookFunction, status: int = 500, timeout
 
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_hook_that_fails_refuses_its_request(hook: str, name: str):
+def test_a_hook_that_fails_refuses_its_request(hook: str, name: str) -> None:
     assert_refused(hook, FAULTS[name])
 
 
 @pytest.mark.parametrize("hook", ["on_request", "on_response"])
 @pytest.mark.parametrize("name", ONLY_BYTES_MAY)
-def test_only_a_body_hook_may_return_bytes(hook: str, name: str):
+def test_only_a_body_hook_may_return_bytes(hook: str, name: str) -> None:
     assert_refused(hook, ONLY_BYTES_MAY[name])
 
 
 @pytest.mark.parametrize("hook", ["on_request_body", "on_response_body"])
 @pytest.mark.parametrize("value", [bytearray(b"no"), memoryview(b"no"), "no"])
-def test_a_body_hook_returns_no_other_kind_of_bytes(hook: str, value: object):
+def test_a_body_hook_returns_no_other_kind_of_bytes(hook: str, value: object) -> None:
     assert_refused(hook, returns(value))
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("function", [overdue, swallows_its_cancellation, fails_at_its_cancellation])
-def test_an_async_hook_over_its_time_refuses_with_503(hook: str, function: HookFunction):
+def test_an_async_hook_over_its_time_refuses_with_503(hook: str, function: HookFunction) -> None:
     assert_refused(hook, function, 503, timeout=1)
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-def test_a_hook_whose_finally_waits_is_waited_for(hook: str):
+def test_a_hook_whose_finally_waits_is_waited_for(hook: str) -> None:
     cleaned: list[str] = []
 
     async def cleans_up(*_: object) -> None:
@@ -179,7 +179,7 @@ def test_a_hook_whose_finally_waits_is_waited_for(hook: str):
     assert cleaned == ["up"]
 
 
-def test_two_slow_hooks_have_the_time_of_both():
+def test_two_slow_hooks_have_the_time_of_both() -> None:
     """The chain's budget is the sum: a slow plugin takes nothing from the next one's time."""
 
     async def lets_on(_: Request) -> None:
@@ -191,17 +191,19 @@ def test_two_slow_hooks_have_the_time_of_both():
 
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize(
-    "made", [async_returns(None), returns(GoodAwaitable()), lambda *_: asyncio.sleep(0)], ids=["async", "object", "def"]
+    "made",
+    [async_returns(None), returns(GoodAwaitable()), lambda *_: asyncio.sleep(0)],
+    ids=["async", "object", "def"],
 )
-def test_whatever_can_be_awaited_is_awaited(hook: str, made: HookFunction):
-    assert run(acts(**{hook: made}), Request("POST"), b"body").status == 200
+def test_whatever_can_be_awaited_is_awaited(hook: str, made: HookFunction) -> None:
+    assert run(acts_in({hook: made}), Request("POST"), b"body").status == 200
 
 
-def test_an_async_hook_can_reply_after_a_wait():
+def test_an_async_hook_can_reply_after_a_wait() -> None:
     assert run(acts(on_request=async_returns(Response(418))), Request()).status == 418
 
 
-def test_an_awaitable_may_return_an_awaitable_only_once():
+def test_an_awaitable_may_return_an_awaitable_only_once() -> None:
     async def lets_on() -> None:
         await asyncio.sleep(0)
 
@@ -261,14 +263,14 @@ BAD_REPLIES: dict[str, HookFunction] = {
 
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("name", BAD_REPLIES)
-def test_a_reply_that_no_gateway_could_send_is_a_fault(hook: str, name: str):
+def test_a_reply_that_no_gateway_could_send_is_a_fault(hook: str, name: str) -> None:
     assert_refused(hook, BAD_REPLIES[name])
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("value", [None, "garbage", {}, {"x": "y"}, Headers({"x": "y"})])
 @pytest.mark.parametrize("then", ["goes on", "fails"])
-def test_replacing_the_requests_headers_is_a_fault_of_who_did_it(hook: str, value: object, then: str):
+def test_replacing_the_requests_headers_is_a_fault_of_who_did_it(hook: str, value: object, then: str) -> None:
     def breaks(request: Request, *_: object) -> None:
         request.headers = cast("Headers", value)
         if then == "fails":
@@ -280,16 +282,16 @@ def test_replacing_the_requests_headers_is_a_fault_of_who_did_it(hook: str, valu
 @pytest.mark.parametrize("hook", ["on_response", "on_response_body"])
 @pytest.mark.parametrize("change", ["headers", "body"])
 @pytest.mark.parametrize("answered_by", ["upstream", "plugin"])
-def test_breaking_a_response_is_a_fault_of_who_did_it(hook: str, change: str, answered_by: str):
+def test_breaking_a_response_is_a_fault_of_who_did_it(hook: str, change: str, answered_by: str) -> None:
     def breaks(_: Request, response: Response, *__: object) -> None:
         setattr(response, change, "garbage")
 
     answers = acts(on_request=lambda _: Response(200) if answered_by == "plugin" else None)
-    outcome = run([acts(**{hook: breaks}), answers], Request())
+    outcome = run([acts_in({hook: breaks}), answers], Request())
     assert (outcome.status, set(json.loads(outcome.body))) == (500, {"message", "request_id"})
 
 
-def test_a_context_that_can_not_be_copied_stops_a_plugin_that_may_fail():
+def test_a_context_that_can_not_be_copied_stops_a_plugin_that_may_fail() -> None:
     def breaks(request: Request) -> None:
         request.context["x"] = (one for one in "no JSON")
 

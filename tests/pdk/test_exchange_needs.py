@@ -1,13 +1,16 @@
 """What a plugin may see and set, and which configuration of it runs for whom."""
 
+from itertools import product
+
 import pytest
 
 from harness.chains import Acts, acts, chain
 from outrider import Consumer, Needs, Plugin, Request, Response
 from outrider.auth import IDENTITY_HEADERS
-from outrider.chain import Chain, Slot, spellings
+from outrider.chain import Chain
 from outrider.metrics import Metrics
 from outrider.request import Route
+from outrider.slot import Slot
 from outrider.step import Step
 from outrider.testing import run
 
@@ -31,27 +34,32 @@ from outrider.testing import run
     ],
 )
 def test_a_fact_that_needs_leaves_out_is_a_fault(
-    known: str, attribute: str, allowed: bool, caplog: pytest.LogCaptureFixture  # noqa: FBT001
-):
-    plugin = Acts(hook_functions={"on_request": lambda request: getattr(request, attribute) and None}, known={known})
+    known: str,
+    attribute: str,
+    allowed: bool,
+    caplog: pytest.LogCaptureFixture,  # noqa: FBT001
+) -> None:
+    plugin = Acts(
+        hook_functions={"on_request": lambda request: (getattr(request, attribute), None)[1]}, known={known}
+    )
     assert run(plugin, Request("POST", "/")).status == (200 if allowed else 500)
     assert ("add it to needs() of this plugin" in caplog.text) is not allowed
 
 
 @pytest.mark.parametrize("hook", ["on_request", "on_request_body", "on_response", "on_response_body"])
-def test_every_hook_sees_the_narrow_request(hook: str):
+def test_every_hook_sees_the_narrow_request(hook: str) -> None:
     plugin = Acts(hook_functions={hook: lambda request, *_: request.method and None}, known={"path"})
     assert run(plugin, Request("POST"), b"body").status == 500
 
 
-def test_the_other_plugins_of_the_chain_see_all():
+def test_the_other_plugins_of_the_chain_see_all() -> None:
     seen: list[str] = []
     narrow = Acts(hook_functions={"on_request": lambda _: None}, known={"path"})
     run([narrow, acts(on_request=lambda request: seen.append(request.method))], Request("PUT"))
     assert seen == ["PUT"]
 
 
-def test_a_hook_that_needs_leaves_out_does_not_run():
+def test_a_hook_that_needs_leaves_out_does_not_run() -> None:
     class Quiet(Plugin):
         """Leaves its response hook out."""
 
@@ -70,7 +78,7 @@ def test_a_hook_that_needs_leaves_out_does_not_run():
     assert outcome.upstream.headers["x-a"] == "1"
 
 
-def test_a_chain_tells_a_gateway_the_union_of_what_its_plugins_need():
+def test_a_chain_tells_a_gateway_the_union_of_what_its_plugins_need() -> None:
     first = Acts(hook_functions={"on_request": print}, known={"path"}, replies=("X-A",))
     second = Acts(hook_functions={"on_response_body": print}, known={"client"}, replies=("x-b",))
     both = chain(first, second)
@@ -80,22 +88,25 @@ def test_a_chain_tells_a_gateway_the_union_of_what_its_plugins_need():
     assert both.budget == first.timeout / 1000 + second.timeout / 1000
 
 
+def spellings(name: str) -> set[str]:
+    """A name with each of its `-` also as `_`."""
+    parts = name.split("-")
+    joints = product("-_", repeat=len(parts) - 1)
+    return {parts[0] + "".join(map(str.__add__, joint, parts[1:])) for joint in joints}
+
+
 @pytest.mark.parametrize("name", sorted(IDENTITY_HEADERS))
-def test_identity_headers_of_downstream_are_gone_in_every_spelling_before_a_plugin_looks(name: str):
+def test_identity_headers_of_downstream_are_gone_in_every_spelling_before_a_plugin_looks(name: str) -> None:
     seen: list[str] = []
-    given = {spelling: "spoofed" for spelling in spellings(name)} | {name.upper().replace("-", "_"): "spoofed"}
+    given = dict.fromkeys(spellings(name), "spoofed") | {name.upper().replace("-", "_"): "spoofed"}
     outcome = run(acts(on_request=lambda request: seen.extend(request.headers)), Request(headers=given))
     assert seen == []
     assert outcome.upstream is not None
     # Each removal is recorded: Envoy has to be told.
-    assert {name for name, values in outcome.upstream.headers.changes() if not values} == set(spellings(name))
+    assert {name for name, values in outcome.upstream.headers.changes() if not values} == spellings(name)
 
 
-def test_a_name_has_all_its_spellings():
-    assert list(spellings("X-Consumer-ID")) == ["x-consumer-id", "x-consumer_id", "x_consumer-id", "x_consumer_id"]
-
-
-def test_identity_headers_that_a_plugin_declares_are_removed_too():
+def test_identity_headers_that_a_plugin_declares_are_removed_too() -> None:
     class Claims(Plugin):
         """Tells upstream the e-mail address."""
 
@@ -135,10 +146,8 @@ def slots(ran: list[str]) -> list[Slot]:
     return [Slot([auth]), Slot([strangers, for_alice], resolve)]
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"), [("", ["strangers"]), ("alice", ["alice"]), ("bob", [])]
-)
-def test_which_configuration_runs_is_known_when_its_turn_comes(name: str, expected: list[str]):
+@pytest.mark.parametrize(("name", "expected"), [("", ["strangers"]), ("alice", ["alice"]), ("bob", [])])
+def test_which_configuration_runs_is_known_when_its_turn_comes(name: str, expected: list[str]) -> None:
     ran: list[str] = []
     exchange = Chain(Route("route"), slots(ran)).begin(Request(headers={"x-name": name}))
     for _ in exchange.request_phase():

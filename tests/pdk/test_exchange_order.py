@@ -142,11 +142,11 @@ def says(**acts_of: str) -> str:
         ),
     ],
 )
-def test_hooks_run_in_the_order_of_the_contract(acts_of: dict[str, str], expected: str):
+def test_hooks_run_in_the_order_of_the_contract(acts_of: dict[str, str], expected: str) -> None:
     assert says(**acts_of) == expected
 
 
-def test_a_higher_priority_runs_first_whatever_the_order_in_the_file():
+def test_a_higher_priority_runs_first_whatever_the_order_in_the_file() -> None:
     order: list[str] = []
 
     class Late(Says):
@@ -159,7 +159,7 @@ def test_a_higher_priority_runs_first_whatever_the_order_in_the_file():
     assert [said for said in order if said.endswith(".request")] == ["early.request", "late.request"]
 
 
-def test_a_chain_waits_at_the_body_before_a_later_plugin_acts():
+def test_a_chain_waits_at_the_body_before_a_later_plugin_acts() -> None:
     acted: list[str] = []
     exchange = chain(
         signature=acts(on_request_body=lambda _, body: None if body == b"signed" else Refusal(403, "No")),
@@ -174,10 +174,10 @@ def test_a_chain_waits_at_the_body_before_a_later_plugin_acts():
     assert not acted
 
 
-def test_the_body_is_read_once_for_all_plugins():
-    exchange = chain(
-        acts(on_request_body=lambda _, __: None), acts(on_request_body=lambda _, __: None)
-    ).begin(Request())
+def test_the_body_is_read_once_for_all_plugins() -> None:
+    exchange = chain(acts(on_request_body=lambda _, __: None), acts(on_request_body=lambda _, __: None)).begin(
+        Request()
+    )
     walk = exchange.request_phase()
     assert next(walk) is BODY
     with pytest.raises(StopIteration) as stop:
@@ -185,7 +185,7 @@ def test_the_body_is_read_once_for_all_plugins():
     assert stop.value.value is PASS
 
 
-def test_a_message_without_a_body_has_an_empty_one():
+def test_a_message_without_a_body_has_an_empty_one() -> None:
     bodies: list[bytes] = []
     plugin = acts(
         on_request_body=lambda _, body: bodies.append(body), on_response_body=lambda _, __, body: bodies.append(body)
@@ -194,7 +194,7 @@ def test_a_message_without_a_body_has_an_empty_one():
     assert bodies == [b"", b""]
 
 
-def test_a_plugin_that_waited_for_a_body_has_decided_nothing():
+def test_a_plugin_that_waited_for_a_body_has_decided_nothing() -> None:
     endings: list[str] = []
     exchange = chain(
         before=acts(on_request=lambda _: None, on_log=lambda _, log: endings.append(f"before {log.ending}")),
@@ -207,7 +207,7 @@ def test_a_plugin_that_waited_for_a_body_has_decided_nothing():
     assert endings == ["before aborted"]
 
 
-def test_an_answer_meets_only_the_plugins_that_let_the_request_on():
+def test_an_answer_meets_only_the_plugins_that_let_the_request_on() -> None:
     """Envoy itself may answer, a 413 for instance, while a plugin waits for the body."""
     seen: list[str] = []
     exchange = chain(
@@ -221,16 +221,18 @@ def test_an_answer_meets_only_the_plugins_that_let_the_request_on():
     assert seen == ["before"]
 
 
-def test_the_end_is_told_once_however_often_it_comes():
+def test_the_end_is_told_once_however_often_it_comes() -> None:
     endings: list[str] = []
-    exchange = chain(acts(on_request=lambda _: None, on_log=lambda _, log: endings.append(log.ending))).begin(Request())
+    exchange = chain(acts(on_request=lambda _: None, on_log=lambda _, log: endings.append(log.ending))).begin(
+        Request()
+    )
     walk_of(exchange.request_phase())
     exchange.end(aborted=False)
     exchange.end(aborted=True)
     assert endings == ["passed"]
 
 
-def test_the_end_tells_what_downstream_got_who_answered_and_how_long_it_took():
+def test_the_end_tells_what_downstream_got_who_answered_and_how_long_it_took() -> None:
     records: list[LogRecord] = []
     run(acts(on_request=lambda _: Response(429), on_log=lambda _, log: records.append(log)), Request())
     (record,) = records
@@ -239,7 +241,7 @@ def test_the_end_tells_what_downstream_got_who_answered_and_how_long_it_took():
 
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit, asyncio.CancelledError])
-def test_a_plugin_that_fails_at_the_end_keeps_no_other_from_hearing_it(error: type[BaseException]):
+def test_a_plugin_that_fails_at_the_end_keeps_no_other_from_hearing_it(error: type[BaseException]) -> None:
     endings: list[str] = []
 
     def fails(*_: object) -> None:
@@ -255,7 +257,7 @@ def test_a_plugin_that_fails_at_the_end_keeps_no_other_from_hearing_it(error: ty
     assert endings == ["passed"]
 
 
-def test_a_response_is_changed_in_place_or_replaced():
+def test_a_response_is_changed_in_place_or_replaced() -> None:
     def changes(_: Request, response: Response) -> None:
         response.status = 201
         response.headers["x-a"] = "1"
@@ -267,7 +269,7 @@ def test_a_response_is_changed_in_place_or_replaced():
     assert (replaced.status, replaced.body, replaced.headers) == (202, b"new", {})
 
 
-def test_returning_the_response_that_a_hook_was_given_lets_it_on():
+def test_returning_the_response_that_a_hook_was_given_lets_it_on() -> None:
     endings: list[str] = []
     plugin = acts(on_response=lambda _, response: response, on_log=lambda _, log: endings.append(log.ending))
     outcome = run(plugin, Request(), response=Response(201, body=b"out"))

@@ -21,13 +21,15 @@ def answer(answers: Response, method: str = "GET", headers: dict[str, str] | Non
     return verdict
 
 
-def test_a_reply_is_sent_as_the_plugin_made_it():
+def test_a_reply_is_sent_as_the_plugin_made_it() -> None:
     response = Response(418, body="short", headers=[("x-a", "1"), ("set-cookie", "a"), ("set-cookie", "b")])
     assert answer(response) == Reply(418, (("x-a", "1"), ("set-cookie", "a"), ("set-cookie", "b")), b"short", None)
 
 
-def test_a_refusal_is_json_with_the_requests_id():
-    refused = answer(Refusal(401, "Unauthorized", headers={"www-authenticate": "Key"}), headers={"x-request-id": "id-1"})
+def test_a_refusal_is_json_with_the_requests_id() -> None:
+    refused = answer(
+        Refusal(401, "Unauthorized", headers={"www-authenticate": "Key"}), headers={"x-request-id": "id-1"}
+    )
     assert (refused.status, refused.grpc_status) == (401, None)
     assert dict(refused.headers) == {"www-authenticate": "Key", "content-type": "application/json"}
     assert json.loads(refused.body) == {"message": "Unauthorized", "request_id": "id-1"}
@@ -35,7 +37,7 @@ def test_a_refusal_is_json_with_the_requests_id():
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("HEAD", 403), ("GET", 204), ("GET", 304)])
 @pytest.mark.parametrize("make", [lambda status: Response(status, body=b"no"), lambda status: Refusal(status, "no")])
-def test_a_reply_that_may_have_no_body_has_none(method: str, status: int, make: Callable[[int], Response]):
+def test_a_reply_that_may_have_no_body_has_none(method: str, status: int, make: Callable[[int], Response]) -> None:
     assert answer(make(status), method).body == b""
 
 
@@ -43,7 +45,7 @@ def test_a_reply_that_may_have_no_body_has_none(method: str, status: int, make: 
     ("status", "grpc_status"),
     [(400, 3), (401, 16), (403, 7), (404, 12), (413, 8), (429, 8), (500, 13), (502, 14), (503, 14), (418, 2)],
 )
-def test_a_refused_grpc_call_gets_a_grpc_status_and_the_bare_message(status: int, grpc_status: int):
+def test_a_refused_grpc_call_gets_a_grpc_status_and_the_bare_message(status: int, grpc_status: int) -> None:
     refused = answer(Refusal(status, "No ¶", headers={"retry-after": "7"}), "POST", GRPC)
     assert refused == Reply(status, (("retry-after", "7"),), "No ¶".encode(), grpc_status)
 
@@ -59,12 +61,12 @@ def test_a_refused_grpc_call_gets_a_grpc_status_and_the_bare_message(status: int
         ("", False),
     ],
 )
-def test_only_grpc_calls_get_grpc_refusals(content_type: str, *, is_grpc: bool):
+def test_only_grpc_calls_get_grpc_refusals(content_type: str, *, is_grpc: bool) -> None:
     refused = answer(Refusal(403, "No"), "POST", {"content-type": content_type})
     assert (refused.grpc_status is not None) is is_grpc
 
 
-def test_a_fault_of_a_grpc_call_is_a_grpc_refusal_too():
+def test_a_fault_of_a_grpc_call_is_a_grpc_refusal_too() -> None:
     def fails(_: Request) -> None:
         raise RuntimeError
 
@@ -73,7 +75,7 @@ def test_a_fault_of_a_grpc_call_is_a_grpc_refusal_too():
     assert verdict == Reply(500, (), b"The request could not be checked", 13)
 
 
-def test_a_response_hook_can_add_headers_to_a_grpc_refusal():
+def test_a_response_hook_can_add_headers_to_a_grpc_refusal() -> None:
     def add(_: Request, response: Response) -> None:
         response.headers["x-a"] = "1"
 
@@ -107,7 +109,7 @@ def tells(request: Request) -> None:
 
 
 @pytest.mark.parametrize("ending", ["passes", "replies", "refuses", "fails"])
-def test_reply_headers_reach_downstream_whatever_answers_and_over_what_it_says(ending: Ending):
+def test_reply_headers_reach_downstream_whatever_answers_and_over_what_it_says(ending: Ending) -> None:
     upstream = Response(200, headers={"x-trace": "of upstream", "x-other": "1"})
     plugins = [acts(on_request=tells, replies=("X-Trace",)), acts(on_request=ends(ending))]
     outcome = run(plugins, Request(), response=upstream)
@@ -115,7 +117,7 @@ def test_reply_headers_reach_downstream_whatever_answers_and_over_what_it_says(e
     assert outcome.headers.get("x-other") == (None if ending == "fails" else "1")
 
 
-def test_reply_headers_of_the_plugin_that_replies_itself_count():
+def test_reply_headers_of_the_plugin_that_replies_itself_count() -> None:
     def replies(request: Request) -> Response:
         request.reply_headers["x-trace"] = "ours"
         return Response(200)
@@ -123,7 +125,7 @@ def test_reply_headers_of_the_plugin_that_replies_itself_count():
     assert run(acts(on_request=replies, replies=("x-trace",)), Request()).headers == {"x-trace": "ours"}
 
 
-def test_a_reply_header_that_was_not_declared_is_a_fault(caplog: pytest.LogCaptureFixture):
+def test_a_reply_header_that_was_not_declared_is_a_fault(caplog: pytest.LogCaptureFixture) -> None:
     def tells_more(request: Request) -> None:
         request.reply_headers["x-other"] = "1"
 
@@ -132,7 +134,7 @@ def test_a_reply_header_that_was_not_declared_is_a_fault(caplog: pytest.LogCaptu
 
 
 @pytest.mark.parametrize("constant", [Response(403, headers={"x-a": "1"}), Refusal(403, "No", headers={"x-a": "1"})])
-def test_one_object_can_answer_many_requests_and_nothing_of_one_reaches_another(constant: Response):
+def test_one_object_can_answer_many_requests_and_nothing_of_one_reaches_another(constant: Response) -> None:
     def tags(request: Request, response: Response) -> None:
         response.headers.append("x-seen", request.path)
 

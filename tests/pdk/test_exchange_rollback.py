@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.chains import HookFunction, acts
+from harness.chains import HookFunction, acts, acts_in
 from outrider import Consumer, Headers, Request, Response
 from outrider.testing import run
 
@@ -82,10 +82,10 @@ FIRST = acts(on_request=settle, replies=("x-reply",))
 
 @every_ending
 @pytest.mark.parametrize("hook", ["on_request", "on_request_body", "on_response", "on_response_body"])
-def test_a_failed_hook_changes_nothing_about_the_request(hook: str, ending: str):
+def test_a_failed_hook_changes_nothing_about_the_request(hook: str, ending: str) -> None:
     hooks = {hook: touches(touch_request, ending)}
     request = the_request()
-    outcome = run([FIRST, acts(on_error="continue", timeout=1, **hooks)], request, b"body")
+    outcome = run([FIRST, acts_in(hooks, on_error="continue", timeout=1)], request, b"body")
     assert outcome.status == 200
     assert outcome.upstream is request
     assert dict(request.headers) == {"x-kept": "kept", "x-gone": "still there", "x-request-id": "kept"}
@@ -100,17 +100,17 @@ def test_a_failed_hook_changes_nothing_about_the_request(hook: str, ending: str)
 @every_ending
 @pytest.mark.parametrize("hook", ["on_response", "on_response_body"])
 @pytest.mark.parametrize("answered_by", ["upstream", "plugin"])
-def test_a_failed_hook_changes_nothing_about_the_response(hook: str, ending: str, answered_by: str):
+def test_a_failed_hook_changes_nothing_about_the_response(hook: str, ending: str, answered_by: str) -> None:
     given = Response(201, body=b"kept", headers={"x-kept": "kept", "x-gone": "still there"})
     hooks = {hook: touches(touch_response, ending)}
     answers = acts(on_request=lambda _: given if answered_by == "plugin" else None)
-    outcome = run([acts(on_error="continue", timeout=1, **hooks), answers], the_request(), response=given)
+    outcome = run([acts_in(hooks, on_error="continue", timeout=1), answers], the_request(), response=given)
     assert (outcome.status, outcome.body) == (201, b"kept")
     assert outcome.headers == {"x-kept": "kept", "x-gone": "still there"}
 
 
 @every_ending
-def test_a_failed_body_hook_brings_back_the_body_that_was_there_before(ending: str):
+def test_a_failed_body_hook_brings_back_the_body_that_was_there_before(ending: str) -> None:
     """Its own earlier hook's changes go too: a step is one thing."""
     plugins = [
         acts(on_request_body=lambda *_: b"first", on_response_body=lambda *_: b"FIRST"),
@@ -129,7 +129,7 @@ def test_a_failed_body_hook_brings_back_the_body_that_was_there_before(ending: s
 
 
 @every_ending
-def test_a_plugin_whose_request_hook_failed_does_not_see_the_response_nor_the_end(ending: str):
+def test_a_plugin_whose_request_hook_failed_does_not_see_the_response_nor_the_end(ending: str) -> None:
     seen: list[object] = []
     plugin = acts(
         on_error="continue",
@@ -142,11 +142,11 @@ def test_a_plugin_whose_request_hook_failed_does_not_see_the_response_nor_the_en
     assert not seen
 
 
-def test_a_tolerated_fault_does_not_open_the_plugins_behind_it():
+def test_a_tolerated_fault_does_not_open_the_plugins_behind_it() -> None:
     plugins = [acts(on_error="continue", on_request=fails), acts(on_request=lambda _: Response(401))]
     assert run(plugins, Request()).status == 401
 
 
-def test_a_fault_that_is_not_tolerated_refuses_behind_a_tolerated_one():
+def test_a_fault_that_is_not_tolerated_refuses_behind_a_tolerated_one() -> None:
     plugins = [acts(on_error="continue", on_request=fails), acts(on_request=fails)]
     assert run(plugins, Request()).status == 500

@@ -77,7 +77,7 @@ def line_of(text: str) -> int:
 )
 def test_a_fault_is_logged_with_plugin_hook_and_line_and_without_a_secret(
     how: str, error: str, source: str, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     run(Leaks(how=how), Request(headers={"authorization": SECRET}))
     (record,) = caplog.records
     where = f"plugin leaks: on_request failed at test_faults_in_the_log.py:{line_of(source)}: "
@@ -87,14 +87,14 @@ def test_a_fault_is_logged_with_plugin_hook_and_line_and_without_a_secret(
     assert SECRET not in caplog.text
 
 
-def test_a_hook_over_its_time_is_logged_with_its_time(caplog: pytest.LogCaptureFixture):
+def test_a_hook_over_its_time_is_logged_with_its_time(caplog: pytest.LogCaptureFixture) -> None:
     run(Leaks(how="late", timeout=1), Request(headers={"authorization": SECRET}))
     assert [record.getMessage() for record in caplog.records] == [
         "plugin leaks: on_request took longer than its 0.001 s"
     ]
 
 
-def test_a_fault_at_the_end_of_a_request_is_logged_too(caplog: pytest.LogCaptureFixture):
+def test_a_fault_at_the_end_of_a_request_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
     class Forgets(Plugin):
         """Fails when the request has ended."""
 
@@ -108,7 +108,7 @@ def test_a_fault_at_the_end_of_a_request_is_logged_too(caplog: pytest.LogCapture
     )
 
 
-def test_the_line_carries_the_requests_id_in_both_forms():
+def test_the_line_carries_the_requests_id_in_both_forms() -> None:
     record = logging.LogRecord("outrider.plugin", logging.ERROR, "x.py", 1, "two\nlines", None, None)
     token = current_request.set(Request(headers={"x-request-id": "id-1"}))
     try:
@@ -118,7 +118,7 @@ def test_the_line_carries_the_requests_id_in_both_forms():
         current_request.reset(token)
 
 
-def test_what_people_print_while_they_search_shows_no_values():
+def test_what_people_print_while_they_search_shows_no_values() -> None:
     headers = Headers({"authorization": SECRET})
     for shown in (headers, Request("GET", f"/?key={SECRET}", headers=headers), Response(headers={"x": SECRET})):
         assert SECRET not in repr(shown)

@@ -17,22 +17,24 @@ _WORDS = {
 """What downstream is told. Envoy's own words can name an upstream's address."""
 
 _CEL = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
-# How Envoy marks what our workers answered: their replies have a body already.
-_OURS = "response.code_details in ['outrider', 'ext_authz_denied']"
+# Envoy marks what our workers answered: those replies have a body already.
+_NOT_OURS = "!(response.code_details in ['outrider', 'ext_authz_denied'])"
+_SILENT = "response.code_details == 'ext_proc_error_per-message_timeout_exceeded'"
 
 
 def local_replies() -> Section:
     """The `local_reply_config`: JSON with a message and the request's id, for all that Envoy answers by itself."""
-    return {
-        "mappers": [_mapper("EQ", status, words) for status, words in _WORDS.items()] + [_mapper("GE", 400, None)]
-    }
+    rows = [_mapper(_status("EQ", status), words) for status, words in _WORDS.items()]
+    # A worker that hangs is no gateway's time-out: 503, as for a hook over its time.
+    silent = _mapper(_details(_SILENT), "The request took too long to check") | {"status_code": 503}
+    return {"mappers": [silent, *rows, _mapper(_status("GE", 400), None)]}
 
 
-def _mapper(operator: str, status: int, words: str | None) -> Section:
+def _mapper(which: Section, words: str | None) -> Section:
     body = {} if words is None else {"body": {"inline_string": words}}
     form = {"message": "%LOCAL_REPLY_BODY%", "request_id": "%REQ(X-REQUEST-ID)%"}
-    filters = [_status(operator, status), _no_grpc(), _not_ours()]
-    return {"filter": {"and_filter": {"filters": filters}}, **body, "body_format_override": {"json_format": form}}
+    filters = {"and_filter": {"filters": [which, _no_grpc(), _details(_NOT_OURS)]}}
+    return {"filter": filters, **body, "body_format_override": {"json_format": form}}
 
 
 def _status(operator: str, status: int) -> Section:
@@ -51,5 +53,5 @@ def _no_grpc() -> Section:
     return {"header_filter": {"header": match}}
 
 
-def _not_ours() -> Section:
-    return {"extension_filter": {"name": "cel", "typed_config": typed(_CEL, expression=f"!({_OURS})")}}
+def _details(expression: str) -> Section:
+    return {"extension_filter": {"name": "cel", "typed_config": typed(_CEL, expression=expression)}}

@@ -1,7 +1,7 @@
 """Chains of plugins that do what a test says, driven without a gateway."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
 from outrider import LogRecord, Needs, Plugin, Request, Response
@@ -47,22 +47,44 @@ class Acts(Plugin):
         self.hook_functions["on_log"](request, log)
 
 
-def acts(
+def acts_in(
+    hooks: Mapping[str, HookFunction],
     *,
     on_error: Literal["deny", "continue"] = "deny",
     timeout: int = 10_000,
     replies: tuple[str, ...] = (),
-    **hooks: HookFunction,
 ) -> Acts:
-    """`acts(on_request=lambda request: Response(418))`."""
-    functions = cast("dict[Hook, HookFunction]", hooks)
+    """A plugin that has just these hooks; `replies` are the reply headers that it declares."""
+    functions = cast("dict[Hook, HookFunction]", dict(hooks))
     return Acts(hook_functions=functions, replies=replies, on_error=on_error, timeout=timeout)
 
 
-def chain(*plugins: Plugin, route: str = "orders", **named: Plugin) -> Chain:
+def acts(
+    *,
+    on_request: Callable[[Request], Any] | None = None,
+    on_request_body: Callable[[Request, bytes], Any] | None = None,
+    on_response: Callable[[Request, Response], Any] | None = None,
+    on_response_body: Callable[[Request, Response, bytes], Any] | None = None,
+    on_log: Callable[[Request, LogRecord], None] | None = None,
+    on_error: Literal["deny", "continue"] = "deny",
+    timeout: int = 10_000,
+    replies: tuple[str, ...] = (),
+) -> Acts:
+    """`acts(on_request=lambda request: Response(418))`."""
+    hooks: dict[str, HookFunction | None] = {
+        "on_request": on_request,
+        "on_request_body": on_request_body,
+        "on_response": on_response,
+        "on_response_body": on_response_body,
+        "on_log": on_log,
+    }
+    given = {name: function for name, function in hooks.items() if function is not None}
+    return acts_in(given, on_error=on_error, timeout=timeout, replies=replies)
+
+
+def chain(*plugins: Plugin, route: str = "orders") -> Chain:
     """A chain of plugins of equal priority, which run in the order that is given."""
-    pairs = [(f"plugin-{position}", plugin) for position, plugin in enumerate(plugins)]
-    steps = [Step(name, plugin, route, _METRICS) for name, plugin in [*pairs, *named.items()]]
+    steps = [Step(f"plugin-{place}", plugin, route, _METRICS) for place, plugin in enumerate(plugins)]
     return Chain(Route(route, f"{route}-service"), [Slot([step]) for step in steps], IDENTITY_HEADERS)
 
 

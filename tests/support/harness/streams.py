@@ -29,9 +29,8 @@ class Stream:
         chains: Iterable[Chain] | None = None,
         routes: Iterable[Matchable] = (),
         route: str | None = "orders",
-        **named: Plugin,
     ) -> None:
-        found = [chain(*plugins, **named)] if chains is None else chains
+        found = [chain(*plugins)] if chains is None else chains
         self.conversation = Conversation(Chains(found, routes), route)
 
     async def tell(self, message: ProcessingRequest) -> ProcessingResponse:

@@ -1,0 +1,211 @@
+"""One ext_authz check, without a network."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from harness import ask
+from harness.chains import acts
+from harness.streams import check
+from outrider import Refusal, Request, Response
+from outrider_envoy.proto.core_pb2 import HeaderValueOption
+from outrider_envoy.proto.ext_authz_pb2 import CheckRequest, CheckResponse
+
+GRPC = ("content-type", "application/grpc")
+OK, DENIED = 0, 7
+
+
+def options(added: object) -> list[tuple[str, str, bool | None]]:
+    """Key, value and append (None: unset) of each header; ext_authz reads only `value`."""
+    found: list[HeaderValueOption] = list(added)  # type: ignore[call-overload]  # pyright: ignore
+    assert all(not one.header.raw_value for one in found)
+    return [(one.header.key, one.header.value, one.append.value if one.HasField("append") else None) for one in found]
+
+
+def denied(answer: CheckResponse) -> int:
+    assert answer.status.code == DENIED
+    assert answer.WhichOneof("http_response") == "denied_response"
+    return answer.denied_response.status.code
+
+
+@pytest.mark.parametrize(
+    "plugins", [[], [acts(on_request=lambda _: None)], [acts(on_request=lambda _: asyncio.sleep(0))]]
+)
+def test_a_request_that_nobody_refuses_is_allowed_and_untouched(plugins: list[object]) -> None:
+    answer = check(ask.check(), *plugins)  # type: ignore[arg-type]  # pyright: ignore
+    assert (answer.status.code, answer.WhichOneof("http_response")) == (OK, "ok_response")
+    assert answer.HasField("status")
+    assert answer.ok_response == type(answer.ok_response)()
+
+
+CHANGES: list[tuple[str, Callable[[Request], object], list[tuple[str, str, bool | None]], list[str]]] = [
+    ("set new", lambda one: one.headers.append("x-new", "1"), [("x-new", "1", None)], []),
+    ("overwrite", lambda one: one.headers.update({"x-twice": "3"}), [("x-twice", "3", None)], []),
+    # Envoy's append does nothing where the header is absent, so the values are joined here.
+    ("append", lambda one: one.headers.append("x-twice", "3"), [("x-twice", "1, 2, 3", None)], []),
+    ("remove", lambda one: one.headers.discard("x-twice"), [], ["x-twice"]),
+    # Envoy removes after it sets: a name is never in both.
+    (
+        "away and back",
+        lambda one: (one.headers.discard("x-twice"), one.headers.append("x-twice", "3")),
+        [("x-twice", "3", None)],
+        [],
+    ),
+    ("back and away", lambda one: (one.headers.append("x-new", "3"), one.headers.discard("x-new")), [], ["x-new"]),
+    ("UTF-8", lambda one: one.headers.append("x-new", "café"), [("x-new", "café", None)], []),
+    ("empty", lambda one: one.headers.append("x-new", ""), [("x-new", "", None)], []),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "added", "removed"), [row[1:] for row in CHANGES], ids=[row[0] for row in CHANGES]
+)
+def test_header_changes_are_written_as_ext_authz_reads_them(
+    change: Callable[[Request], object], added: list[tuple[str, str, bool | None]], removed: list[str]
+) -> None:
+    answer = check(ask.check(("x-twice", "1"), ("x-twice", "2")), acts(on_request=lambda one: (change(one), None)[1]))
+    assert options(answer.ok_response.headers) == added
+    assert list(answer.ok_response.headers_to_remove) == removed
+
+
+def test_a_new_query_goes_upstream_in_the_path_byte_for_byte() -> None:
+    def change(request: Request) -> None:
+        request.query = "raw=%zz&&a"
+
+    answer = check(ask.check(path="/a?b=c"), acts(on_request=change))
+    assert options(answer.ok_response.headers) == [(":path", "/a?raw=%zz&&a", None)]
+    assert not answer.ok_response.query_parameters_to_set
+    assert not answer.ok_response.query_parameters_to_remove
+
+
+def test_reply_headers_replace_those_of_upstream() -> None:
+    def tells(request: Request) -> None:
+        request.reply_headers["x-id"] = "7"
+
+    answer = check(ask.check(), acts(on_request=tells, replies=("x-id",)))
+    assert options(answer.ok_response.response_headers_to_add) == [("x-id", "7", False)]
+
+
+def test_spoofed_identity_headers_are_removed() -> None:
+    answer = check(ask.check(("x-consumer-id", "root"), ("x_consumer_id", "root")), acts(on_request=lambda _: None))
+    assert sorted(answer.ok_response.headers_to_remove) == ["x-consumer-id", "x_consumer_id"]
+
+
+def test_a_reply_is_a_denial_with_all_its_headers_apart() -> None:
+    response = Response(418, body="café", headers=[("set-cookie", "a"), ("set-cookie", "b"), ("x-a", "1")])
+    answer = check(ask.check(), acts(on_request=lambda _: response))
+    assert denied(answer) == 418
+    assert answer.denied_response.body == "café"
+    # With `append` Envoy would drop the header.
+    assert options(answer.denied_response.headers) == [
+        ("set-cookie", "a", None),
+        ("set-cookie", "b", None),
+        ("x-a", "1", None),
+    ]
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 401, 503, 599])
+def test_a_denial_has_both_statuses_always(status: int) -> None:
+    assert denied(check(ask.check(), acts(on_request=lambda _: Response(status)))) == status
+
+
+def test_the_refusal_of_a_grpc_call_has_its_status_in_a_header() -> None:
+    answer = check(ask.check(GRPC), acts(on_request=lambda _: Refusal(429, "Too many")))
+    assert (denied(answer), answer.denied_response.body) == (429, "Too many")
+    assert options(answer.denied_response.headers) == [("grpc-status", "8", None)]
+
+
+def test_reply_headers_and_response_hooks_reach_a_denial() -> None:
+    def tells(request: Request) -> None:
+        request.reply_headers["x-id"] = "7"
+
+    def tags(_: Request, response: Response) -> None:
+        response.headers["x-tag"] = "1"
+
+    answer = check(
+        ask.check(),
+        acts(on_request=tells, on_response=tags, replies=("x-id",)),
+        acts(on_request=lambda _: Response(403)),
+    )
+    assert options(answer.denied_response.headers) == [("x-tag", "1", None), ("x-id", "7", None)]
+
+
+def header(value: str) -> Callable[[Request], None]:
+    def hook(request: Request) -> None:
+        request.headers["x-a"] = value
+
+    return hook
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"),
+    [
+        (acts(on_request=header("caf\udce9")), "value of x-a is not UTF-8"),
+        (acts(on_request=lambda _: Response(403, body=b"caf\xe9")), "reply's body is not UTF-8"),
+        (acts(on_request=lambda _: Response(403, headers={"x-a": "caf\udce9"})), "value of x-a is not UTF-8"),
+        (acts(on_request_body=lambda *_: None), "needs the body, which ext_authz does not send"),
+    ],
+)
+def test_what_ext_authz_can_not_carry_is_refused_with_the_remedy(
+    plugin: object, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert denied(check(ask.check(), plugin)) == 500  # type: ignore[arg-type]  # pyright: ignore
+    assert words in caplog.text
+    assert "use ext_proc" in caplog.text
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_the_request_is_what_envoy_sent(raw: bool) -> None:  # noqa: FBT001
+    seen: list[Request] = []
+    message = ask.check(
+        ("x-a", "1"),
+        ("x-b", ""),
+        method="POST",
+        path="/a//b?x=%zz",
+        host="Shop.example:80",
+        raw=raw,
+        client="2001:db8::1",
+    )
+    check(message, acts(on_request=seen.append))
+    (request,) = seen
+    assert (request.method, request.path, request.query) == ("POST", "/a//b", "x=%zz")
+    assert (request.host, request.port, request.scheme) == ("shop.example", 80, "http")
+    assert request.client == "2001:db8::1"
+    assert dict(request.headers) == {"x-a": "1", "x-b": ""}
+
+
+def test_raw_headers_keep_duplicates_and_odd_bytes() -> None:
+    seen: list[Request] = []
+    check(ask.check(("x-a", "1"), ("x-a", b"caf\xe9")), acts(on_request=seen.append))
+    assert seen[0].headers.get_all("x-a") == ["1", "caf\udce9"]
+
+
+@pytest.mark.parametrize(
+    ("message", "route", "status"),
+    [
+        (ask.check(), None, 404),
+        (ask.check(), "orders", OK),
+        (ask.check(), "nowhere", 500),
+        (ask.check(outrider_route="orders"), None, OK),
+        (ask.check(outrider_route="nowhere"), None, 500),
+        # What stands at the route is closer than what stands at the filter.
+        (ask.check(outrider_route="nowhere"), "orders", 500),
+        (CheckRequest(), "orders", 500),
+        (ask.check(path=""), "orders", 500),
+        (ask.check(method=""), "orders", 500),
+    ],
+)
+def test_only_a_chain_that_is_found_allows(message: CheckRequest, route: str | None, status: int) -> None:
+    answer = check(message, acts(on_request=lambda _: None), route=route)
+    if status == OK:
+        assert answer.status.code == OK
+    else:
+        assert denied(answer) == status
+
+
+def test_a_fault_is_a_denial() -> None:
+    def fails(_: Request) -> None:
+        raise RuntimeError
+
+    assert denied(check(ask.check(), acts(on_request=fails))) == 500

@@ -1,0 +1,76 @@
+"""Which chain a request belongs to, in all ways in which an Envoy can tell."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from harness import ask
+from harness.chains import acts, chain
+from harness.streams import Stream
+from outrider import Response
+from outrider.chain import Chain
+
+
+@dataclass(frozen=True)
+class Match:
+    """A route of the file."""
+
+    name: str
+    paths: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+
+
+ROUTES = [
+    Match("admin", paths=("/admin",)),
+    Match("shop", hosts=("shop.example",)),
+    Match("writes", paths=("/w",), methods=("PUT",)),
+]
+
+
+def named(name: str) -> Chain:
+    """A chain that answers with its own name."""
+    return chain(acts(on_request=lambda _: Response(200, body=name)), route=name)
+
+
+def answered(route: str | None, name: str | None = None, line: str = "GET other.example /") -> str:
+    method, host, path = line.split()
+    attributes = {} if name is None else {"xds_route_name": name}
+    stream = Stream(chains=[named(one.name) for one in ROUTES], routes=ROUTES, route=route)
+    immediate = stream.say(ask.request_headers(method=method, host=host, path=path, **attributes)).immediate_response
+    return immediate.body.decode() if immediate.status.code == 200 else str(immediate.status.code)
+
+
+@pytest.mark.parametrize(
+    ("route", "name", "line", "expected"),
+    [
+        # Our own metadata is all that counts where it is there.
+        ("admin", None, "GET shop.example /", "admin"),
+        ("admin", "shop", "GET shop.example /", "admin"),
+        ("nowhere", "shop", "GET shop.example /", "500"),
+        # Then Envoy's name of the route, if the file has it.
+        (None, "admin", "GET shop.example /", "admin"),
+        (None, "another", "GET shop.example /", "shop"),
+        (None, "", "GET shop.example /", "shop"),
+        # Then host and path.
+        (None, None, "GET shop.example /x", "shop"),
+        (None, None, "GET SHOP.example:8080 /x", "shop"),
+        (None, None, "GET other.example /admin/x", "admin"),
+        (None, None, "GET other.example /open", "404"),
+        (None, None, "PUT other.example /w", "writes"),
+        (None, None, "GET other.example /w", "404"),
+        # A protected path in other words is the same path.
+        (None, None, "GET other.example //admin", "admin"),
+        (None, None, "GET other.example /open/../admin", "admin"),
+        (None, None, "GET other.example /open/%2e%2e/admin", "admin"),
+        (None, None, "GET other.example /%61dmin?x=1", "admin"),
+        (None, None, "GET other.example /./admin/", "admin"),
+    ],
+)
+def test_the_chain_is_found(route: str | None, name: str | None, line: str, expected: str) -> None:
+    assert answered(route, name, line) == expected
+
+
+def test_without_any_chain_everything_is_refused() -> None:
+    stream = Stream(chains=[], routes=[], route=None)
+    assert stream.say(ask.request_headers()).immediate_response.status.code == 404
