@@ -81,6 +81,8 @@ class Check:
         if self._walk is not None:
             self._walk.close()
             self._walk = None
+        if self._exchange is not None:
+            self._exchange.end(aborted=True)
         request = self._exchange.request if self._exchange is not None else Request()
         return _denied(reply(request, Refusal(500, "The request could not be checked")))
 

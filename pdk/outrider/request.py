@@ -165,6 +165,8 @@ class Request:
 
     @id.setter
     def id(self, value: str) -> None:
+        if not _REQUEST_ID.fullmatch(value):
+            raise ReplyError("a request's id is 1 to 128 letters, digits and ._:=@/+-")
         self._id = value
 
     @property

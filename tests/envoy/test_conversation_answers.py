@@ -1,11 +1,11 @@
 """The mutations of ext_proc, exactly as Envoy needs them."""
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from harness import ask
-from harness.chains import HookFunction, acts, acts_in
+from harness.chains import acts, acts_in, change, returns
 from harness.streams import Stream, is_untouched, sets
 from outrider import Refusal, Request, Response
 from outrider_envoy.proto.ext_proc_pb2 import CommonResponse, ProcessingResponse
@@ -13,66 +13,44 @@ from outrider_envoy.proto.ext_proc_pb2 import CommonResponse, ProcessingResponse
 GIVEN = (("x-old", "1"), ("x-twice", "1"), ("x-twice", "2"), ("cookie", "a"), ("cookie", "b"))
 
 
-def on_request(change: Callable[[Request], object]) -> HookFunction:
-    def hook(request: Request, *_: object) -> None:
-        change(request)
-
-    return hook
-
-
-HEADER_CHANGES: list[tuple[str, Callable[[Request | Response], object], list[str], list[tuple[str, bytes, bool]]]] = [
-    ("set new", lambda one: one.headers.append("x-new", "1"), [], [("x-new", b"1", False)]),
-    ("overwrite", lambda one: one.headers.update({"x-old": "2"}), [], [("x-old", b"2", False)]),
-    ("overwrite two", lambda one: one.headers.update({"x-twice": "3"}), [], [("x-twice", b"3", False)]),
-    ("remove", lambda one: one.headers.discard("x-old"), ["x-old"], []),
-    ("remove two", lambda one: one.headers.discard("x-twice"), ["x-twice"], []),
-    (
-        "append",
-        lambda one: one.headers.append("x-old", "2"),
-        ["x-old"],
-        [("x-old", b"1", False), ("x-old", b"2", True)],
-    ),
-    (
-        "set-cookie twice",
-        lambda one: (one.headers.append("set-cookie", "c"), one.headers.append("set-cookie", "d")),
-        ["set-cookie"],
-        [("set-cookie", b"c", False), ("set-cookie", b"d", True)],
-    ),
-    ("not UTF-8", lambda one: one.headers.update({"x-new": "caf\udce9"}), [], [("x-new", b"caf\xe9", False)]),
-    ("UTF-8", lambda one: one.headers.update({"x-new": "café"}), [], [("x-new", "café".encode(), False)]),
-    ("empty", lambda one: one.headers.update({"x-new": ""}), [], [("x-new", b"", False)]),
-    ("there and back", lambda one: (one.headers.append("x-new", "1"), one.headers.discard("x-new")), ["x-new"], []),
-    (
-        "away and back",
-        lambda one: (one.headers.discard("x-old"), one.headers.append("x-old", "2")),
-        [],
-        [("x-old", b"2", False)],
-    ),
-    ("upper case", lambda one: one.headers.update({"X-NEW": "1"}), [], [("x-new", b"1", False)]),
-]
-
-
 @pytest.mark.parametrize(
-    ("change", "removed", "added"), [row[1:] for row in HEADER_CHANGES], ids=[row[0] for row in HEADER_CHANGES]
+    ("steps", "removed", "added"),
+    [
+        (["set x-new 1"], [], [("x-new", b"1", False)]),
+        (["set X-NEW 1"], [], [("x-new", b"1", False)]),
+        (["set x-old 2"], [], [("x-old", b"2", False)]),
+        (["set x-twice 3"], [], [("x-twice", b"3", False)]),
+        (["discard x-old"], ["x-old"], []),
+        (["discard x-twice"], ["x-twice"], []),
+        (["append x-old 2"], ["x-old"], [("x-old", b"1", False), ("x-old", b"2", True)]),
+        (
+            ["append set-cookie c", "append set-cookie d"],
+            ["set-cookie"],
+            [("set-cookie", b"c", False), ("set-cookie", b"d", True)],
+        ),
+        (["append x-new 1", "discard x-new"], ["x-new"], []),
+        (["discard x-old", "append x-old 2"], [], [("x-old", b"2", False)]),
+        (["set x-new caf\udce9"], [], [("x-new", b"caf\xe9", False)]),
+        (["set x-new café"], [], [("x-new", "café".encode(), False)]),
+        (["set x-new "], [], [("x-new", b"", False)]),
+    ],
 )
 @pytest.mark.parametrize("hook", ["on_request", "on_request_body", "on_response", "on_response_body"])
 def test_header_changes_are_written_as_envoy_applies_them(
-    hook: str,
-    change: Callable[[Request | Response], object],
-    removed: list[str],
-    added: list[tuple[str, bytes, bool]],
+    hook: str, steps: list[str], removed: list[str], added: list[tuple[str, bytes, bool]]
 ) -> None:
-    # The last that a hook sees, before the body, is the message that it may change.
-    position = 0 if hook.startswith("on_request") else 1
-    stream = Stream(acts_in({hook: lambda *seen: (change(seen[position]), None)[1]}))
+    of_response = hook.startswith("on_response")
+
+    def changes(request: Request, *seen: Any) -> None:
+        change(seen[0].headers if of_response else request.headers, *steps)
+
+    stream = Stream(acts_in({hook: changes}))
     messages = [ask.request_headers(*GIVEN), ask.request_body(b"in")]
-    if position:
+    if of_response:
         messages += [ask.response_headers(*GIVEN), ask.response_body(b"out")]
-    answers = [stream.say(message) for message in messages]
-    changed = [answer for answer, message in zip(answers, messages, strict=True) if not is_untouched(answer, message)]
-    (answer,) = changed
-    kind = answer.WhichOneof("response")
-    assert kind == hook.removeprefix("on_") + ("" if hook.endswith("_body") else "_headers")
+    answers = [(stream.say(message), message) for message in messages]
+    (answer,) = [answer for answer, message in answers if not is_untouched(answer, message)]
+    kind = hook.removeprefix("on_") + ("" if hook.endswith("_body") else "_headers")
     common: CommonResponse = getattr(answer, kind).response
     assert list(common.header_mutation.remove_headers) == removed
     assert sets(common) == added
@@ -98,7 +76,7 @@ def test_a_new_status_goes_downstream() -> None:
 @pytest.mark.parametrize("body", [b"longer than it was", b"in", b"\x00\xff", b""])
 @pytest.mark.parametrize("direction", ["request", "response"])
 def test_a_replaced_body_has_its_length_beside_it(direction: str, body: bytes) -> None:
-    stream = Stream(acts_in({f"on_{direction}_body": lambda *_: body}))
+    stream = Stream(acts_in({f"on_{direction}_body": returns(body)}))
     messages = [ask.request_headers(), ask.request_body(b"in"), ask.response_headers(), ask.response_body(b"out")]
     answer = stream.say(*messages[: 2 if direction == "request" else 4])
     common: CommonResponse = getattr(answer, f"{direction}_body").response
@@ -110,7 +88,7 @@ def test_a_replaced_body_has_its_length_beside_it(direction: str, body: bytes) -
 
 @pytest.mark.parametrize("direction", ["request", "response"])
 def test_a_body_where_there_was_none_is_sent_with_the_headers(direction: str) -> None:
-    stream = Stream(acts_in({f"on_{direction}_body": lambda *_: b"new"}))
+    stream = Stream(acts_in({f"on_{direction}_body": returns(b"new")}))
     messages = [ask.request_headers(end=True), ask.response_headers(end=True)]
     answer = stream.say(*messages[: 1 if direction == "request" else 2])
     common: CommonResponse = getattr(answer, f"{direction}_headers").response
@@ -121,7 +99,7 @@ def test_a_body_where_there_was_none_is_sent_with_the_headers(direction: str) ->
 
 def test_no_body_in_the_place_of_none_changes_nothing() -> None:
     message = ask.request_headers(end=True)
-    stream = Stream(acts(on_request_body=lambda *_: b"", on_response_body=lambda *_: b""))
+    stream = Stream(acts(on_request_body=returns(b""), on_response_body=returns(b"")))
     assert not stream.say(message).request_headers.response.HasField("body_mutation")
     assert not stream.say(ask.response_headers(end=True)).response_headers.response.HasField("body_mutation")
 
@@ -129,7 +107,7 @@ def test_no_body_in_the_place_of_none_changes_nothing() -> None:
 @pytest.mark.parametrize(("method", "status"), [("HEAD", "200"), ("GET", "204"), ("GET", "304")])
 def test_an_answer_that_may_have_no_body_gets_none(method: str, status: str) -> None:
     answer = ask.response_headers(status=status, end=True)
-    stream = Stream(acts(on_response_body=lambda *_: b"new"))
+    stream = Stream(acts(on_response_body=returns(b"new")))
     assert is_untouched(stream.say(ask.request_headers(method=method), answer), answer)
 
 
@@ -142,7 +120,7 @@ def test_changes_to_a_message_that_turned_out_to_have_only_trailers_are_refused(
         request.headers["x-a"] = "1"
         request.reply_headers["x-b"] = "1"
 
-    stream = Stream(acts(replies=("x-b",), **{f"on_{direction}_body": changes}))
+    stream = Stream(acts_in({f"on_{direction}_body": changes}, replies=("x-b",)))
     messages = [ask.request_headers(), ask.request_trailers(), ask.response_headers(), ask.response_trailers()]
     answer = stream.say(*messages[: 2 if direction == "request" else 4])
     assert answer.immediate_response.status.code == 500
@@ -175,7 +153,7 @@ def test_an_immediate_response_always_has_its_status(status: int) -> None:
 
 @pytest.mark.parametrize("direction", ["request", "response"])
 def test_a_reply_to_a_body_is_an_immediate_response_too(direction: str) -> None:
-    stream = Stream(acts_in({f"on_{direction}_body": lambda *_: Response(422)}))
+    stream = Stream(acts_in({f"on_{direction}_body": returns(Response(422))}))
     messages = [ask.request_headers(), ask.request_body(b"in"), ask.response_headers(), ask.response_body(b"out")]
     answer = stream.say(*messages[: 2 if direction == "request" else 4])
     assert answer.immediate_response.status.code == 422
@@ -191,9 +169,7 @@ def test_spoofed_identity_headers_are_removed_even_where_no_plugin_looks() -> No
 
 
 def test_nothing_that_envoy_would_not_do_is_ever_asked_for() -> None:
-    answer = Stream(acts(on_request=on_request(lambda request: request.headers.update({"x-a": "1"})))).say(
-        ask.request_headers()
-    )
+    answer = Stream(acts(on_request=lambda request: change(request.headers, "set x-a 1"))).say(ask.request_headers())
     assert not answer.HasField("mode_override")
     assert not answer.HasField("dynamic_metadata")
     assert not answer.HasField("override_message_timeout")

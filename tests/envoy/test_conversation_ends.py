@@ -7,10 +7,12 @@ import weakref
 import pytest
 
 from harness import ask
-from harness.chains import acts
+from harness.chains import HookFunction, acts, acts_in, returns
 from harness.streams import Stream
-from outrider import Plugin, Request, Response
+from outrider import LogRecord, Plugin, Request, Response
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest
+
+PHASES = ["on_request", "on_request_body", "on_response", "on_response_body"]
 
 
 class Trace:
@@ -34,7 +36,7 @@ class Trace:
 def traced(trace: Trace, waits_in: str = "") -> Plugin:
     """Runs in every phase and waits for ever in one."""
 
-    def hook(name: str):  # noqa: ANN202
+    def hook(name: str) -> HookFunction:
         async def waits() -> None:
             try:
                 await asyncio.Event().wait()
@@ -48,12 +50,13 @@ def traced(trace: Trace, waits_in: str = "") -> Plugin:
 
         return runs
 
-    phases = {name: hook(name) for name in ("on_request", "on_request_body", "on_response", "on_response_body")}
-    return acts(on_log=lambda _, log: trace.said.append(log.ending), **phases)
+    def hears(_: Request, log: LogRecord) -> None:
+        trace.said.append(log.ending)
+
+    return acts_in({"on_log": hears, **{name: hook(name) for name in PHASES}})
 
 
 ALL = [ask.request_headers(), ask.request_body(b"in"), ask.response_headers(), ask.response_body(b"out")]
-PHASES = ["on_request", "on_request_body", "on_response", "on_response_body"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +150,7 @@ def test_whatever_a_hook_makes_of_its_end_the_others_hear_theirs(
 
 def test_a_refused_stream_leaves_nothing_behind() -> None:
     trace = Trace()
-    stream = Stream(traced(trace), acts(on_request_body=lambda *_: Response(403)))
+    stream = Stream(traced(trace), acts(on_request_body=returns(Response(403))))
     ends(stream, ALL[:2], "closed")
     assert trace.said == ["on_request", "on_request_body", "on_response", "on_response_body", "replied"]
     del stream

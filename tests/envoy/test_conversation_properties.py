@@ -5,7 +5,7 @@ import gc
 import logging
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness import ask
-from harness.chains import acts
+from harness.chains import HookFunction, acts_in
 from harness.streams import Stream
 from outrider import LogRecord, Plugin, Refusal, Request, Response
 from outrider.needs import Hook
@@ -46,11 +46,14 @@ class Observed:
 
     @property
     def plugin(self) -> Plugin:
-        hooks: dict[Hook, Callable[..., Any]] = {hook: self._hook(hook) for hook in self.behaviour}
-        on_error = "continue" if self.tolerant else "deny"
-        return acts(on_error=on_error, on_log=lambda _, log: self.logs.append(log), replies=("x-reply",), **hooks)
+        hooks: dict[str, HookFunction] = {hook: self._hook(hook) for hook in self.behaviour}
+        hooks["on_log"] = self._hear
+        return acts_in(hooks, on_error="continue" if self.tolerant else "deny", replies=("x-reply",))
 
-    def _hook(self, hook: Hook) -> Callable[..., Any]:
+    def _hear(self, _: Request, log: LogRecord) -> None:
+        self.logs.append(log)
+
+    def _hook(self, hook: Hook) -> HookFunction:
         action = self.behaviour[hook]
         last = "on_request_body" if "on_request_body" in self.behaviour else "on_request"
 
@@ -155,7 +158,7 @@ class StreamTrace:
 
     def _checked(self, kind: str, answer: ProcessingResponse, *, ended: bool) -> bool:
         """One answer of the right kind; a refusal has a status, and after it there are only refusals."""
-        refused = answer.WhichOneof("response") == "immediate_response"
+        refused: bool = answer.WhichOneof("response") == "immediate_response"
         if refused:
             assert 200 <= answer.immediate_response.status.code <= 599
         else:
@@ -172,18 +175,18 @@ def check_the_ends(trace: StreamTrace) -> None:
     assert len({(log.ending, log.status, log.plugin) for one in trace.plugins for log in one.logs}) <= 1
 
 
+def a_request(end: bool, grpc: bool, method: str) -> ProcessingRequest:  # noqa: FBT001
+    fields = [("content-type", "application/grpc")] if grpc else []
+    return ask.request_headers(*fields, end=end, method=method)
+
+
+def a_response(end: bool, status: str) -> ProcessingRequest:  # noqa: FBT001
+    return ask.response_headers(end=end, status=status)
+
+
 ends = st.booleans()
-request_headers = st.builds(
-    lambda end, grpc, method: ask.request_headers(
-        *([("content-type", "application/grpc")] if grpc else []), end=end, method=method
-    ),
-    ends,
-    st.booleans(),
-    st.sampled_from(["GET", "POST", "HEAD"]),
-)
-response_headers = st.builds(
-    lambda end, status: ask.response_headers(end=end, status=status), ends, st.sampled_from(["200", "204", "503"])
-)
+request_headers = st.builds(a_request, ends, st.booleans(), st.sampled_from(["GET", "POST", "HEAD"]))
+response_headers = st.builds(a_response, ends, st.sampled_from(["200", "204", "503"]))
 request_body = st.builds(ask.request_body, st.sampled_from([b"", b"in"]))
 response_body = st.builds(ask.response_body, st.sampled_from([b"", b"out"]))
 parts = [

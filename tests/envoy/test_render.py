@@ -1,156 +1,17 @@
 """Envoy's configuration, as far as it follows from the chains and the routes."""
 
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from outrider import Auth, Identity, LogRecord, Needs, Plugin, Request, Response
+from harness.rendering import PLUGINS, Read, configurations, manager, per_route, rendered, the_filter
 from outrider.auth import IDENTITY_HEADERS
-from outrider.compiling import compile_chains, identity_headers
-from outrider.config import Configuration, load
-from outrider.metrics import Metrics
 from outrider_envoy.capabilities import unsupported
-from outrider_envoy.render import Plan, bootstrap
-
-Section = dict[str, Any]
-Read = Callable[..., Configuration]
-
-
-class Headers(Plugin):
-    """Looks at the request, and not at the client's address."""
-
-    def needs(self) -> Needs:
-        return Needs(facts=frozenset({"headers"}))
-
-    def on_request(self, _: Request, /) -> None: ...
-
-
-class Client(Plugin):
-    """Looks at the client's address."""
-
-    def on_request(self, _: Request, /) -> None: ...
-
-
-class RequestBody(Plugin):
-    """Reads the request's body."""
-
-    def on_request_body(self, _: Request, __: bytes, /) -> None: ...
-
-
-class OnResponse(Plugin):
-    """Looks at the response."""
-
-    def on_response(self, _: Request, __: Response, /) -> None: ...
-
-
-class ResponseBody(Plugin):
-    """Reads the response's body."""
-
-    def on_response_body(self, _: Request, __: Response, ___: bytes, /) -> None: ...
-
-
-class Logs(Plugin):
-    """Hears the end."""
-
-    def on_log(self, _: Request, __: LogRecord, /) -> None: ...
-
-
-class Tells(Headers):
-    """Tells downstream something, whatever answers."""
-
-    def needs(self) -> Needs:
-        return Needs(reply_headers=("x-a",))
-
-
-class Optional(Logs):
-    """Can live without the end of the request."""
-
-    def needs(self) -> Needs:
-        return Needs(optional=frozenset({"on_log"}))
-
-
-class Knows(Auth):
-    """Declares an identity header of its own."""
-
-    def needs(self) -> Needs:
-        return Needs(identity_headers=("X-User-Email",))
-
-    def authenticate(self, _: Request, /) -> Identity:
-        return Identity("key")
-
-    def challenge(self) -> str:
-        return "Knows"
-
-    def hide_credential(self, _: Request, /) -> None: ...
-
-
-PLUGINS: dict[str, type[Plugin]] = {
-    "headers": Headers,
-    "client": Client,
-    "request-body": RequestBody,
-    "on-response": OnResponse,
-    "response-body": ResponseBody,
-    "logs": Logs,
-    "tells": Tells,
-    "optional": Optional,
-    "knows": Knows,
-}
-
-HEAD = """
-_format_version: "3.0"
-gateway: {{listen: 127.0.0.1:8080, protocol: {protocol}}}
-services:
-  - name: orders
-    url: {url}
-    read_timeout: 7000
-    routes: {routes}
-plugins: {plugins}
-"""
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def read(
-        *plugins: str,
-        routes: str = "[{name: one, paths: [/one]}, {name: two, paths: [/two]}]",
-        url: str = "http://127.0.0.1:9001",
-        protocol: str = "ext_proc",
-    ) -> Configuration:
-        path = tmp_path / "outrider.yaml"
-        listed = "[" + ", ".join(plugins) + "]"
-        path.write_text(HEAD.format(plugins=listed, routes=routes, url=url, protocol=protocol))
-        return load(path, PLUGINS)
-
-    return read
-
-
-def rendered(configuration: Configuration) -> Section:
-    chains = {chain.route.name: chain for chain in compile_chains(configuration, Metrics(slots=1 << 12))}
-    plan = Plan(configuration, chains, identity_headers(configuration), ("unix:/run/w0", "unix:/run/w1"))
-    return bootstrap(plan)
-
-
-def manager(document: Section) -> Section:
-    (listener,) = document["static_resources"]["listeners"]
-    config: Section = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    return config
-
-
-def hosts(document: Section) -> dict[str, list[Section]]:
-    return {host["name"]: host["routes"] for host in manager(document)["route_config"]["virtual_hosts"]}
-
-
-def route(document: Section, name: str) -> Section:
-    return next(one for one in hosts(document)["*"] if one["name"] == name)
-
-
-def per_route(document: Section, name: str) -> Section:
-    (config,) = route(document, name)["typed_per_filter_config"].values()
-    found: Section = config
-    return found
+    return configurations(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -197,11 +58,6 @@ def test_each_route_tells_the_workers_its_name(read: Read) -> None:
     assert per_route(document, "two")["check_settings"]["context_extensions"] == {"outrider-route": "two"}
 
 
-def the_filter(document: Section) -> Section:
-    config: Section = manager(document)["http_filters"][0]["typed_config"]
-    return config
-
-
 @pytest.mark.parametrize("protocol", ["ext_proc", "ext_authz"])
 def test_nothing_passes_when_the_workers_fail(read: Read, protocol: str) -> None:
     assert the_filter(rendered(read("{name: headers}", protocol=protocol)))["failure_mode_allow"] is False
@@ -228,7 +84,7 @@ def test_envoy_waits_longer_than_any_chain_may_take(read: Read, plugins: list[st
 
 
 @pytest.mark.parametrize(("plugin", "asked"), [("client", True), ("headers", False)])
-def test_the_clients_address_is_asked_for_only_where_a_plugin_looks(read: Read, plugin: str, asked: bool) -> None:  # noqa: FBT001
+def test_the_clients_address_is_asked_for_only_where_a_plugin_looks(read: Read, plugin: str, *, asked: bool) -> None:
     config = the_filter(rendered(read(f"{{name: {plugin}}}")))
     assert ("source.address" in config.get("request_attributes", [])) is asked
 
@@ -247,97 +103,6 @@ def test_paths_mean_one_thing(read: Read) -> None:
     assert (config["normalize_path"], config["merge_slashes"]) == (True, True)
     assert config["path_with_escaped_slashes_action"] == "REJECT_REQUEST"
     assert config["common_http_protocol_options"]["headers_with_underscores_action"] == "REJECT_REQUEST"
-
-
-def test_no_route_is_a_404_on_every_host(read: Read) -> None:
-    routes = "[{name: one, paths: [/one]}, {name: two, hosts: [b.example, a.example]}]"
-    found = hosts(rendered(read(routes=routes)))
-    assert list(found) == ["a.example", "b.example", "*"]
-    for host in found.values():
-        assert host[-1]["match"] == {"prefix": "/"}
-        assert host[-1]["direct_response"] == {"status": 404}
-
-
-def test_every_host_has_all_routes_that_could_match_there_in_kongs_order(read: Read) -> None:
-    routes = """[
-      {name: path, paths: [/a]}, {name: longer, paths: [/a/b]}, {name: host, hosts: [a.example]},
-      {name: both, hosts: [a.example], paths: [/a]}, {name: writes, methods: [PUT, POST]},
-    ]"""
-    found = {name: [one["name"] for one in rows[:-1]] for name, rows in hosts(rendered(read(routes=routes))).items()}
-    assert found == {
-        "a.example": ["both", "longer", "path", "host", "writes"],
-        "*": ["longer", "path", "writes"],
-    }
-
-
-def test_a_host_is_matched_with_any_port(read: Read) -> None:
-    config = manager(rendered(read(routes="[{name: one, hosts: [a.example]}]")))
-    assert config["route_config"]["virtual_hosts"][0]["domains"] == ["a.example", "a.example:*"]
-
-
-@pytest.mark.parametrize(
-    ("methods", "matching", "others"),
-    [("[GET]", ["GET"], ["GETS", "get", "POST"]), ("[PUT, POST]", ["PUT", "POST"], ["PUTPOST", "PUT|POST", ""])],
-)
-def test_methods_are_matched_whole(read: Read, methods: str, matching: list[str], others: list[str]) -> None:
-    match = route(rendered(read(routes=f"[{{name: one, methods: {methods}}}]")), "one")["match"]
-    (header,) = match["headers"]
-    pattern = re.compile(header["string_match"]["safe_regex"]["regex"])
-    assert header["name"] == ":method"
-    assert all(pattern.fullmatch(method) for method in matching)
-    assert not any(pattern.fullmatch(method) for method in others)
-
-
-def upstream_path(document: Section, path: str) -> str:
-    """What Envoy's regex_rewrite makes of a path."""
-    rewrite = route(document, "one")["route"].get("regex_rewrite")
-    if rewrite is None:
-        return path
-    regex, substitution = rewrite["pattern"]["regex"], rewrite["substitution"]
-    return re.sub(regex, substitution, path)
-
-
-@pytest.mark.parametrize(
-    ("base", "prefix", "strip", "path", "expected"),
-    [
-        # https://developer.konghq.com/gateway/entities/route: path handling v0
-        ("", "/s", "true", "/s/r", "/r"),
-        ("", "/s", "true", "/s", "/"),
-        ("", "/s", "true", "/s/", "/"),
-        ("", "/s", "true", "/sr", "/r"),
-        ("", "/s/", "true", "/s/r", "/r"),
-        ("", "/s", "false", "/s/r", "/s/r"),
-        ("", "/", "true", "/s/r", "/s/r"),
-        ("/b", "/s", "true", "/s/r", "/b/r"),
-        ("/b", "/s", "true", "/s", "/b/"),
-        ("/b/", "/s", "true", "/s/r", "/b/r"),
-        ("/b", "/s", "false", "/s/r", "/b/s/r"),
-        ("/b/", "/s", "false", "/s/r", "/b/s/r"),
-        ("/b", "/", "true", "/r", "/b/r"),
-        ("/b", "/s.x", "true", "/s.x/r", "/b/r"),
-    ],
-)
-def test_the_services_path_is_joined_to_the_rest(
-    read: Read, base: str, prefix: str, strip: str, path: str, expected: str
-) -> None:
-    routes = f"[{{name: one, paths: [{prefix}], strip_path: {strip}}}]"
-    document = rendered(read(routes=routes, url=f"'http://127.0.0.1:9001{base}'"))
-    assert upstream_path(document, path) == expected
-
-
-@pytest.mark.parametrize(
-    ("url", "preserve", "host"),
-    [
-        ("http://127.0.0.1:9001", "false", "127.0.0.1:9001"),
-        ("http://api.example:80", "false", "api.example"),
-        ("http://api.example", "true", None),
-    ],
-)
-def test_upstream_sees_the_services_host_unless_the_clients_is_kept(
-    read: Read, url: str, preserve: str, host: str | None
-) -> None:
-    document = rendered(read(routes=f"[{{name: one, paths: [/], preserve_host: {preserve}}}]", url=url))
-    assert route(document, "one")["route"].get("host_rewrite_literal") == host
 
 
 def test_each_worker_is_an_endpoint(read: Read) -> None:

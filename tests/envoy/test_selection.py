@@ -35,9 +35,10 @@ def named(name: str) -> Chain:
 
 def answered(route: str | None, name: str | None = None, line: str = "GET other.example /") -> str:
     method, host, path = line.split()
-    attributes = {} if name is None else {"xds_route_name": name}
+    attributes = {} if name is None else {"xds.route_name": name}
     stream = Stream(chains=[named(one.name) for one in ROUTES], routes=ROUTES, route=route)
-    immediate = stream.say(ask.request_headers(method=method, host=host, path=path, **attributes)).immediate_response
+    message = ask.request_headers(method=method, host=host, path=path, attributes=attributes)
+    immediate = stream.say(message).immediate_response
     return immediate.body.decode() if immediate.status.code == 200 else str(immediate.status.code)
 
 

@@ -216,7 +216,9 @@ def test_the_refusal_of_a_subclass_is_sent_as_it_is() -> None:
 
 @pytest.mark.parametrize("anonymous", [None, "stranger"])
 @pytest.mark.parametrize("value", [True, "alice", ALICE, b"alice"])
-def test_anything_else_than_an_outcome_lets_nobody_in_as_more_than_a_stranger(anonymous: str | None, value: Any) -> None:
+def test_anything_else_than_an_outcome_lets_nobody_in_as_more_than_a_stranger(
+    anonymous: str | None, value: Any
+) -> None:
     class Odd(Door):
         """Returns garbage."""
 

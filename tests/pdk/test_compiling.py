@@ -131,7 +131,9 @@ def test_the_most_specific_configuration_runs(compiled: Compile, name: str, expe
 
 
 @pytest.mark.parametrize(("name", "expected"), [("", None), ("bob", "bob"), ("alice", None)])
-def test_a_plugin_for_one_consumer_does_not_run_for_others(compiled: Compile, name: str, expected: str | None) -> None:
+def test_a_plugin_for_one_consumer_does_not_run_for_others(
+    compiled: Compile, name: str, expected: str | None
+) -> None:
     assert tags(compiled("  - {name: who}\n  - {name: tag, consumer: bob, config: {value: bob}}")["first"], name) == (
         expected
     )

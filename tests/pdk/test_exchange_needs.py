@@ -4,15 +4,24 @@ from itertools import product
 
 import pytest
 
-from harness.chains import Acts, acts, chain
+from harness.chains import Acts, HookFunction, acts, chain, passes, walk_of
 from outrider import Consumer, Needs, Plugin, Request, Response
 from outrider.auth import IDENTITY_HEADERS
 from outrider.chain import Chain
 from outrider.metrics import Metrics
+from outrider.needs import Fact, Hook
 from outrider.request import Route
 from outrider.slot import Slot
 from outrider.step import Step
 from outrider.testing import run
+from outrider.verdict import PASS
+
+
+def looks_at(attribute: str) -> HookFunction:
+    def hook(request: Request, *_: object) -> None:
+        getattr(request, attribute)
+
+    return hook
 
 
 @pytest.mark.parametrize(
@@ -34,27 +43,25 @@ from outrider.testing import run
     ],
 )
 def test_a_fact_that_needs_leaves_out_is_a_fault(
-    known: str,
-    attribute: str,
-    allowed: bool,
-    caplog: pytest.LogCaptureFixture,  # noqa: FBT001
+    caplog: pytest.LogCaptureFixture, known: Fact, attribute: str, *, allowed: bool
 ) -> None:
     plugin = Acts(
-        hook_functions={"on_request": lambda request: (getattr(request, attribute), None)[1]}, known={known}
+        hook_functions={"on_request": looks_at(attribute)},
+        known=frozenset({known}),
     )
     assert run(plugin, Request("POST", "/")).status == (200 if allowed else 500)
     assert ("add it to needs() of this plugin" in caplog.text) is not allowed
 
 
 @pytest.mark.parametrize("hook", ["on_request", "on_request_body", "on_response", "on_response_body"])
-def test_every_hook_sees_the_narrow_request(hook: str) -> None:
-    plugin = Acts(hook_functions={hook: lambda request, *_: request.method and None}, known={"path"})
+def test_every_hook_sees_the_narrow_request(hook: Hook) -> None:
+    plugin = Acts(hook_functions={hook: looks_at("method")}, known=frozenset({"path"}))
     assert run(plugin, Request("POST"), b"body").status == 500
 
 
 def test_the_other_plugins_of_the_chain_see_all() -> None:
     seen: list[str] = []
-    narrow = Acts(hook_functions={"on_request": lambda _: None}, known={"path"})
+    narrow = Acts(hook_functions={"on_request": passes}, known=frozenset({"path"}))
     run([narrow, acts(on_request=lambda request: seen.append(request.method))], Request("PUT"))
     assert seen == ["PUT"]
 
@@ -79,8 +86,8 @@ def test_a_hook_that_needs_leaves_out_does_not_run() -> None:
 
 
 def test_a_chain_tells_a_gateway_the_union_of_what_its_plugins_need() -> None:
-    first = Acts(hook_functions={"on_request": print}, known={"path"}, replies=("X-A",))
-    second = Acts(hook_functions={"on_response_body": print}, known={"client"}, replies=("x-b",))
+    first = Acts(hook_functions={"on_request": print}, known=frozenset({"path"}), replies=("X-A",))
+    second = Acts(hook_functions={"on_response_body": print}, known=frozenset({"client"}), replies=("x-b",))
     both = chain(first, second)
     assert both.hooks == {"on_request", "on_response_body"}
     assert both.facts == {"path", "client"}
@@ -150,6 +157,5 @@ def slots(ran: list[str]) -> list[Slot]:
 def test_which_configuration_runs_is_known_when_its_turn_comes(name: str, expected: list[str]) -> None:
     ran: list[str] = []
     exchange = Chain(Route("route"), slots(ran)).begin(Request(headers={"x-name": name}))
-    for _ in exchange.request_phase():
-        pytest.fail("nothing waits")
+    assert walk_of(exchange.request_phase()) is PASS
     assert ran == expected

@@ -162,8 +162,8 @@ def test_a_higher_priority_runs_first_whatever_the_order_in_the_file() -> None:
 def test_a_chain_waits_at_the_body_before_a_later_plugin_acts() -> None:
     acted: list[str] = []
     exchange = chain(
-        signature=acts(on_request_body=lambda _, body: None if body == b"signed" else Refusal(403, "No")),
-        counter=acts(on_request=lambda _: acted.append("counted")),
+        acts(on_request_body=lambda _, body: None if body == b"signed" else Refusal(403, "No")),
+        acts(on_request=lambda _: acted.append("counted")),
     ).begin(Request("POST"))
     walk = exchange.request_phase()
     assert next(walk) is BODY
@@ -197,8 +197,8 @@ def test_a_message_without_a_body_has_an_empty_one() -> None:
 def test_a_plugin_that_waited_for_a_body_has_decided_nothing() -> None:
     endings: list[str] = []
     exchange = chain(
-        before=acts(on_request=lambda _: None, on_log=lambda _, log: endings.append(f"before {log.ending}")),
-        waiting=acts(on_request_body=lambda _, __: None, on_log=lambda *_: endings.append("waiting")),
+        acts(on_request=lambda _: None, on_log=lambda _, log: endings.append(f"before {log.ending}")),
+        acts(on_request_body=lambda _, __: None, on_log=lambda _, __: endings.append("waiting")),
     ).begin(Request("POST"))
     walk = exchange.request_phase()
     assert next(walk) is BODY
@@ -211,8 +211,8 @@ def test_an_answer_meets_only_the_plugins_that_let_the_request_on() -> None:
     """Envoy itself may answer, a 413 for instance, while a plugin waits for the body."""
     seen: list[str] = []
     exchange = chain(
-        before=acts(on_request=lambda _: None, on_response=lambda _, __: seen.append("before")),
-        waiting=acts(on_request_body=lambda _, __: None, on_response=lambda _, __: seen.append("waiting")),
+        acts(on_request=lambda _: None, on_response=lambda _, __: seen.append("before")),
+        acts(on_request_body=lambda _, __: None, on_response=lambda _, __: seen.append("waiting")),
     ).begin(Request("POST"))
     walk = exchange.request_phase()
     assert next(walk) is BODY
@@ -223,9 +223,8 @@ def test_an_answer_meets_only_the_plugins_that_let_the_request_on() -> None:
 
 def test_the_end_is_told_once_however_often_it_comes() -> None:
     endings: list[str] = []
-    exchange = chain(acts(on_request=lambda _: None, on_log=lambda _, log: endings.append(log.ending))).begin(
-        Request()
-    )
+    plugin = acts(on_request=lambda _: None, on_log=lambda _, log: endings.append(log.ending))
+    exchange = chain(plugin).begin(Request())
     walk_of(exchange.request_phase())
     exchange.end(aborted=False)
     exchange.end(aborted=True)

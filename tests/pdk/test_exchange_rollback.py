@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.chains import HookFunction, acts, acts_in
+from harness.chains import HookFunction, acts, acts_in, returns
 from outrider import Consumer, Headers, Request, Response
 from outrider.testing import run
 
@@ -43,12 +43,20 @@ async def is_late(*_: object) -> None:
     await asyncio.Event().wait()
 
 
+def replies_with_garbage(*_: object) -> Response:
+    return Response(cast("Any", "200"))
+
+
+def replaces_the_headers(request: Request, *_: object) -> None:
+    request.headers = Headers()
+
+
 ENDINGS: dict[str, HookFunction] = {
     "fails": fails,
     "is late": is_late,
-    "returns garbage": lambda *_: 42,
-    "replies with garbage": lambda *_: Response(cast("Any", "200")),
-    "replaces the headers": lambda request, *_: setattr(request, "headers", None),
+    "returns garbage": returns(42),
+    "replies with garbage": replies_with_garbage,
+    "replaces the headers": replaces_the_headers,
 }
 every_ending = pytest.mark.parametrize("ending", ENDINGS)
 
@@ -113,7 +121,7 @@ def test_a_failed_hook_changes_nothing_about_the_response(hook: str, ending: str
 def test_a_failed_body_hook_brings_back_the_body_that_was_there_before(ending: str) -> None:
     """Its own earlier hook's changes go too: a step is one thing."""
     plugins = [
-        acts(on_request_body=lambda *_: b"first", on_response_body=lambda *_: b"FIRST"),
+        acts(on_request_body=returns(b"first"), on_response_body=returns(b"FIRST")),
         acts(
             on_error="continue",
             timeout=1,
@@ -135,8 +143,8 @@ def test_a_plugin_whose_request_hook_failed_does_not_see_the_response_nor_the_en
         on_error="continue",
         timeout=1,
         on_request=ENDINGS[ending],
-        on_response=lambda *_: seen.append("response"),
-        on_log=lambda *_: seen.append("log"),
+        on_response=lambda _, __: seen.append("response"),
+        on_log=lambda _, __: seen.append("log"),
     )
     assert run(plugin, Request()).status == 200
     assert not seen

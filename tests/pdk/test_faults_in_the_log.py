@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class Leaks(Plugin):
             case "raise":
                 raise RuntimeError(credential)
             case "key":
-                return {}[credential]
+                return os.environ[credential]
             case "number":
                 return int(credential)
             case "header":
@@ -42,10 +43,11 @@ class Leaks(Plugin):
                 self._chained(credential)
             case _:
                 return self._wait(credential)
+        return None
 
     def _chained(self, credential: str) -> None:
         try:
-            raise ValueError(credential)
+            int(credential)
         except ValueError as error:
             raise LookupError(f"no {credential}") from error
 
@@ -65,7 +67,7 @@ def line_of(text: str) -> int:
     ("how", "error", "source"),
     [
         ("raise", "RuntimeError", "raise RuntimeError(credential)"),
-        ("key", "KeyError", "return {}[credential]"),
+        ("key", "KeyError", "return os.environ[credential]"),
         ("number", "ValueError", "return int(credential)"),
         ("library", "JSONDecodeError", "return json.loads(credential)"),
         ("chained", "LookupError", 'raise LookupError(f"no {credential}") from error'),

@@ -1,6 +1,6 @@
 """What an Envoy sends, in as few words as tests need."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from outrider_envoy.proto.core_pb2 import HeaderMap, HeaderValue
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest
@@ -33,16 +33,15 @@ def request_headers(
     host: str = "shop.example",
     end: bool = False,
     modes: tuple[Mode, Mode] | None = None,
-    **attributes: str,
+    attributes: Mapping[str, str] | None = None,
 ) -> ProcessingRequest:
-    """`modes` are what Envoy announces for both bodies; attributes are written `xds_route_name="..."`."""
+    """`modes` are what Envoy announces for both bodies."""
     pseudo = [(":method", method), (":path", path), (":authority", host), (":scheme", "http")]
     message = ProcessingRequest(
         request_headers=HttpHeaders(headers=header_map([*pseudo, *fields]), end_of_stream=end)
     )
-    for name, value in attributes.items():
-        known = {"xds_route_name": "xds.route_name", "source_address": "source.address"}
-        message.attributes[ATTRIBUTES].fields[known[name]].string_value = value
+    for name, value in (attributes or {}).items():
+        message.attributes[ATTRIBUTES].fields[name].string_value = value
     if modes is not None:
         message.protocol_config.MergeFrom(
             ProtocolConfiguration(request_body_mode=modes[0], response_body_mode=modes[1])
@@ -86,8 +85,8 @@ def check(
     message = CheckRequest()
     attributes = message.attributes
     attributes.source.address.socket_address.address = client
-    for key, value in extensions.items():
-        attributes.context_extensions[key.replace("_", "-")] = value
+    for name, extension in extensions.items():
+        attributes.context_extensions[name.replace("_", "-")] = extension
     http = attributes.request.http
     http.method, http.path, http.host, http.scheme = method, path, host, "http"
     pseudo = [(":method", method), (":path", path), (":authority", host), (":scheme", "http")]

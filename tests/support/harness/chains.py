@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
-from outrider import LogRecord, Needs, Plugin, Request, Response
+from outrider import Headers, LogRecord, Needs, Plugin, Request, Response
 from outrider.auth import IDENTITY_HEADERS
 from outrider.chain import Chain
 from outrider.exchange import Walk
@@ -86,6 +86,28 @@ def chain(*plugins: Plugin, route: str = "orders") -> Chain:
     """A chain of plugins of equal priority, which run in the order that is given."""
     steps = [Step(f"plugin-{place}", plugin, route, _METRICS) for place, plugin in enumerate(plugins)]
     return Chain(Route(route, f"{route}-service"), [Slot([step]) for step in steps], IDENTITY_HEADERS)
+
+
+def passes(*_: object) -> None:
+    """A hook that lets its message on."""
+
+
+def returns(value: object) -> HookFunction:
+    """A hook that returns just that."""
+    return lambda *_: value  # pyright: ignore[reportUnknownLambdaType]
+
+
+def change(headers: Headers, *steps: str) -> None:
+    """Changes headers word by word: `set x-a one`, `append x-a two`, `discard x-b`."""
+    for step in steps:
+        verb, name, *value = step.split(" ", 2)
+        match verb:
+            case "set":
+                headers[name] = value[0]
+            case "append":
+                headers.append(name, value[0])
+            case _:
+                headers.discard(name)
 
 
 async def walked(walk: Walk, body: bytes = b"") -> Verdict:

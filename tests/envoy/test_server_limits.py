@@ -1,0 +1,116 @@
+"""How much the worker's gRPC server takes at once, and how it stops."""
+
+import asyncio
+
+import grpc
+import pytest
+
+from harness import ask
+from harness.chains import acts, passes
+from harness.streams import is_untouched
+from harness.worker import HEALTH, Worker, done, served, settled, told
+from outrider import Request
+from outrider_envoy import server as server_module
+from outrider_envoy.proto.health_pb2 import HealthCheckResponse
+from outrider_envoy.server import BODY_LIMIT
+
+QUIET = acts(on_request=lambda _: None, on_response=passes)
+
+
+def test_many_streams_are_served_at_once() -> None:
+    async def test(worker: Worker) -> None:
+        streams = [worker.stream() for _ in range(50)]
+        answers = await asyncio.gather(*(told(stream, ask.request_headers()) for stream in streams))
+        assert all(answer.HasField("request_headers") for answer in answers)
+        assert worker.in_flight == 50
+        await asyncio.gather(*map(done, streams))
+
+    served(test, QUIET)
+
+
+def test_a_body_of_the_largest_size_arrives_whole() -> None:
+    sizes: list[int] = []
+
+    async def test(worker: Worker) -> None:
+        stream = worker.stream()
+        await told(stream, ask.request_headers())
+        answer = await told(stream, ask.request_body(b"x" * BODY_LIMIT))
+        assert answer.request_body.response.body_mutation.body == b"y" * BODY_LIMIT
+        await done(stream)
+
+    def replaces(_: Request, body: bytes) -> bytes:
+        sizes.append(len(body))
+        return b"y" * len(body)
+
+    served(test, acts(on_request_body=replaces))
+    assert sizes == [BODY_LIMIT]
+
+
+def test_one_stream_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "STREAM_LIMIT", 2)
+
+    async def test(worker: Worker) -> None:
+        held = [worker.stream() for _ in range(2)]
+        for stream in held:
+            await told(stream, ask.request_headers())
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await told(worker.stream(), ask.request_headers())
+        assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        await asyncio.gather(*map(done, held))
+        await settled(lambda: worker.in_flight == 0)
+        another = worker.stream()
+        assert (await told(another, ask.request_headers())).HasField("request_headers")
+        await done(another)
+
+    served(test, QUIET)
+
+
+def test_a_server_that_drains_finishes_what_is_in_flight_and_takes_nothing_new() -> None:
+    async def test(worker: Worker) -> None:
+        stream = worker.stream()
+        await told(stream, ask.request_headers())
+        draining = asyncio.create_task(worker.server.drain(10))
+        await asyncio.sleep(0)
+        refused = worker.stream()
+        with pytest.raises((grpc.aio.AioRpcError, asyncio.InvalidStateError)):
+            await told(refused, ask.request_headers())
+        # Which one depends on whether the server has told the client already that it goes.
+        assert await refused.code() is not grpc.StatusCode.OK
+        answer = ask.response_headers()
+        assert is_untouched(await told(stream, answer), answer)
+        assert not draining.done()
+        await done(stream)
+        await draining
+
+    served(test, QUIET)
+
+
+def test_a_server_that_drains_cuts_off_what_does_not_end() -> None:
+    endings: list[str] = []
+
+    async def test(worker: Worker) -> None:
+        stream = worker.stream()
+        await told(stream, ask.request_headers())
+        await worker.server.drain(0.01)
+        await settled(lambda: bool(endings))
+        assert await stream.code() is not grpc.StatusCode.OK
+
+    served(test, acts(on_request=lambda _: None, on_log=lambda _, log: endings.append(log.ending)))
+    assert endings == ["aborted"]
+
+
+def test_health_says_serving_and_not_any_more_when_the_server_drains() -> None:
+    async def test(worker: Worker) -> None:
+        answer = HealthCheckResponse.FromString(await worker.call(HEALTH, b""))
+        assert answer.status == HealthCheckResponse.SERVING
+        held = worker.stream()
+        await told(held, ask.request_headers())
+        draining = asyncio.create_task(worker.server.drain(10))
+        await asyncio.sleep(0)
+        # It takes no new calls at all.
+        with pytest.raises(grpc.aio.AioRpcError):
+            await worker.call(HEALTH, b"")
+        await done(held)
+        await draining
+
+    served(test, QUIET)

@@ -1,0 +1,154 @@
+"""Renders a file for Envoy, and finds its way in what comes out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from outrider import Auth, Identity, LogRecord, Needs, Plugin, Request, Response
+from outrider.compiling import compile_chains, identity_headers
+from outrider.config import Configuration, load
+from outrider.metrics import Metrics
+from outrider_envoy.render import Plan, bootstrap
+
+Section = dict[str, Any]
+Read = Callable[..., Configuration]
+
+
+class Headers(Plugin):
+    """Looks at the request, and not at the client's address."""
+
+    def needs(self) -> Needs:
+        return Needs(facts=frozenset({"headers"}))
+
+    def on_request(self, _: Request, /) -> None: ...
+
+
+class Client(Plugin):
+    """Looks at the client's address."""
+
+    def on_request(self, _: Request, /) -> None: ...
+
+
+class RequestBody(Plugin):
+    """Reads the request's body."""
+
+    def on_request_body(self, _: Request, __: bytes, /) -> None: ...
+
+
+class OnResponse(Plugin):
+    """Looks at the response."""
+
+    def on_response(self, _: Request, __: Response, /) -> None: ...
+
+
+class ResponseBody(Plugin):
+    """Reads the response's body."""
+
+    def on_response_body(self, _: Request, __: Response, ___: bytes, /) -> None: ...
+
+
+class Logs(Plugin):
+    """Hears the end."""
+
+    def on_log(self, _: Request, __: LogRecord, /) -> None: ...
+
+
+class Tells(Headers):
+    """Tells downstream something, whatever answers."""
+
+    def needs(self) -> Needs:
+        return Needs(reply_headers=("x-a",))
+
+
+class Optional(Logs):
+    """Can live without the end of the request."""
+
+    def needs(self) -> Needs:
+        return Needs(optional=frozenset({"on_log"}))
+
+
+class Knows(Auth):
+    """Declares an identity header of its own."""
+
+    def needs(self) -> Needs:
+        return Needs(identity_headers=("X-User-Email",))
+
+    def authenticate(self, _: Request, /) -> Identity:
+        return Identity("key")
+
+    def challenge(self) -> str:
+        return "Knows"
+
+    def hide_credential(self, _: Request, /) -> None: ...
+
+
+PLUGINS: dict[str, type[Plugin]] = {
+    "headers": Headers,
+    "client": Client,
+    "request-body": RequestBody,
+    "on-response": OnResponse,
+    "response-body": ResponseBody,
+    "logs": Logs,
+    "tells": Tells,
+    "optional": Optional,
+    "knows": Knows,
+}
+
+HEAD = """
+_format_version: "3.0"
+gateway: {{listen: 127.0.0.1:8080, protocol: {protocol}}}
+services:
+  - name: orders
+    url: {url}
+    read_timeout: 7000
+    routes: {routes}
+plugins: {plugins}
+"""
+
+
+def configurations(folder: Path) -> Read:
+    """Writes a file with plugins, routes and a service, and loads it."""
+
+    def read(
+        *plugins: str,
+        routes: str = "[{name: one, paths: [/one]}, {name: two, paths: [/two]}]",
+        url: str = "http://127.0.0.1:9001",
+        protocol: str = "ext_proc",
+    ) -> Configuration:
+        path = folder / "outrider.yaml"
+        listed = "[" + ", ".join(plugins) + "]"
+        path.write_text(HEAD.format(plugins=listed, routes=routes, url=url, protocol=protocol))
+        return load(path, PLUGINS)
+
+    return read
+
+
+def rendered(configuration: Configuration) -> Section:
+    chains = {chain.route.name: chain for chain in compile_chains(configuration, Metrics(slots=1 << 12))}
+    plan = Plan(configuration, chains, identity_headers(configuration), ("unix:/run/w0", "unix:/run/w1"))
+    return bootstrap(plan)
+
+
+def manager(document: Section) -> Section:
+    (listener,) = document["static_resources"]["listeners"]
+    config: Section = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    return config
+
+
+def hosts(document: Section) -> dict[str, list[Section]]:
+    return {host["name"]: host["routes"] for host in manager(document)["route_config"]["virtual_hosts"]}
+
+
+def route(document: Section, name: str) -> Section:
+    return next(one for one in hosts(document)["*"] if one["name"] == name)
+
+
+def per_route(document: Section, name: str) -> Section:
+    (config,) = route(document, name)["typed_per_filter_config"].values()
+    found: Section = config
+    return found
+
+
+def the_filter(document: Section) -> Section:
+    config: Section = manager(document)["http_filters"][0]["typed_config"]
+    return config
