@@ -1,13 +1,12 @@
 """What the commands say about plugins and files, in words."""
 
+import inspect
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from outrider.config import Configuration
 from outrider.needs import HOOKS
 from outrider.plugin import Plugin
+from outrider_cli.field_list import field_list
 
 
 def overview(installed: Mapping[str, type[Plugin]]) -> str:
@@ -19,16 +18,14 @@ def overview(installed: Mapping[str, type[Plugin]]) -> str:
 def plugin(name: str, cls: type[Plugin]) -> str:
     """A plugin's purpose, phases, priority and fields."""
     phases = ", ".join(hook for hook in HOOKS if hook in cls.overridden())
-    schema = TypeAdapter(cls).json_schema()
     head = [f"{name}: {_summary(cls)}", f"priority {cls.priority}; phases {phases}", ""]
-    required = schema.get("required", [])
-    return "\n".join([*head, *(_field(key, field, key in required) for key, field in schema["properties"].items())])
+    return "\n".join([*head, *field_list(cls)])
 
 
 def warnings(configuration: Configuration) -> Iterator[str]:
     """What is allowed and still worth a word, one line each."""
     for one in configuration.plugins:
-        if one.plugin.on_error == "continue" and "on_request" in one.plugin.hooks():
+        if one.plugin.on_error == "continue" and _can_refuse(one.plugin):
             file = configuration.document.file
             yield (
                 f"{file}:{one.line}: plugin {one.name}: warning: on_error is continue, "
@@ -36,10 +33,11 @@ def warnings(configuration: Configuration) -> Iterator[str]:
             )
 
 
+def _can_refuse(plugin: Plugin) -> bool:
+    """Whether a hook may reply to a request; one that says `-> None` can't."""
+    hooks = {"on_request", "on_request_body"} & plugin.hooks()
+    return any(inspect.signature(getattr(plugin, hook)).return_annotation not in (None, "None") for hook in hooks)
+
+
 def _summary(cls: type[Plugin]) -> str:
     return (cls.__doc__ or "").strip().partition("\n")[0]
-
-
-def _field(name: str, field: Mapping[str, Any], required: bool) -> str:  # noqa: FBT001 - one caller, right above
-    value = "required" if required else f"default {field.get('default')}"
-    return f"  {name} ({value}): {field.get('description', '')}"

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from outrider import logs
+from outrider.config import Gateway
 from outrider.config.field_types import Address
 from outrider.errors import StartError
 from outrider.metrics import Metrics
@@ -32,10 +34,10 @@ DRAIN = 10.0
 class Envoy:
     """An Envoy process with a bootstrap of ours."""
 
-    def __init__(self, folder: Folder, concurrency: int, level: str, metrics: Metrics) -> None:
+    def __init__(self, folder: Folder, gateway: Gateway, metrics: Metrics) -> None:
         restarts = metrics.counter("outrider_envoy_restarts_total", "How often Envoy was started again.")
         self._folder = folder
-        self._child = Child("Envoy", _command(folder, concurrency, level), restarts.add)
+        self._child = Child("Envoy", command(folder, gateway), restarts.add)
 
     async def keep(self) -> None:
         """Runs Envoy until `stop`. Raises `StartError` if it does not start."""
@@ -131,12 +133,15 @@ def _bundled() -> str | None:
         return None
 
 
-def _command(folder: Folder, concurrency: int, level: str) -> list[str]:
+def command(folder: Folder, gateway: Gateway) -> list[str]:
+    """How Envoy is started; it logs in the form that the gateway logs in."""
+    log = gateway.log
+    form = _LOG_TEXT if logs.is_text(log.format, sys.stderr) else _LOG_JSON
     return [
         *(sys.executable, "-m", "outrider_cli.tether", find_envoy()),
-        *("--config-path", str(folder.bootstrap), "--concurrency", str(concurrency)),
+        *("--config-path", str(folder.bootstrap), "--concurrency", str(gateway.concurrency)),
         # Two gateways on one machine must not share memory.
-        *("--disable-hot-restart", "--log-level", _LEVELS[level], "--log-format", _LOG_FORMAT),
+        *("--disable-hot-restart", "--log-level", _LEVELS[log.level], "--log-format", form),
         # It would write a line for each request that is refused because no worker is there.
         *("--component-log-level", "ext_proc:error"),
     ]
@@ -144,4 +149,6 @@ def _command(folder: Folder, concurrency: int, level: str) -> list[str]:
 
 # Envoy's own info is a hundred lines about itself.
 _LEVELS = {"debug": "info", "info": "warning", "warning": "warning", "error": "error"}
-_LOG_FORMAT = '{"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","logger":"envoy.%n","message":"%j"}'
+# As outrider.logs writes them.
+_LOG_TEXT = "%H:%M:%S %-7l envoy.%n: %_"
+_LOG_JSON = '{"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","logger":"envoy.%n","message":"%j"}'

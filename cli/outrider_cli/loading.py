@@ -7,7 +7,7 @@ from pathlib import Path
 from outrider import discovery
 from outrider.chain import Chain
 from outrider.compiling import compile_chains, identity_headers
-from outrider.config import ConfigError, Configuration, Gateway, build
+from outrider.config import Configuration, Gateway, build
 from outrider.config.document import parse, read_text
 from outrider.metrics import Metrics
 from outrider_envoy.capabilities import unsupported
@@ -42,10 +42,7 @@ class Source:
     def configuration(self) -> Configuration:
         """What the text says, checked for Envoy. Raises `ConfigError` with every mistake."""
         document = parse(self.text, str(self.path), self.path.resolve().parent)
-        configuration = build(document, discovery.installed(), discovery.in_folder)
-        if mistakes := unsupported(configuration):
-            raise ConfigError(mistakes)
-        return configuration
+        return build(document, discovery.installed(), discovery.in_folder, also=unsupported)
 
     @property
     def gateway(self) -> Gateway:

@@ -41,11 +41,10 @@ def _fail(sentence: str, code: int) -> None:
     sys.exit(code)
 
 
-def _local(_: click.Context, __: click.Parameter, listen: str) -> str:
-    host, _colon, port = listen.rpartition(":")
-    if listen.startswith("unix:/") or (host in ("127.0.0.1", "[::1]", "localhost") and port.isdecimal()):
-        return listen
-    raise click.BadParameter(f"{listen!r} is neither unix:/DIRECTORY nor a PORT on 127.0.0.1, [::1] or localhost")
+def _checked(_: click.Context, __: click.Parameter, listen: str) -> str:
+    from outrider_cli.listen import checked
+
+    return checked(listen)
 
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -78,8 +77,8 @@ def serve() -> None:
     "--listen",
     default="127.0.0.1:9191",
     show_default=True,
-    callback=_local,
-    help="HOST:PORT on loopback, or unix:DIRECTORY. Each worker has the next port, or a socket of its own.",
+    callback=_checked,
+    help="IP:PORT on loopback, or unix:/DIRECTORY. Each worker has the next port, or a socket of its own.",
 )
 @sentences
 def serve_envoy(file: Path, listen: str) -> None:
@@ -100,18 +99,18 @@ def render() -> None:
     "--listen",
     default="127.0.0.1:9191",
     show_default=True,
-    callback=_local,
+    callback=_checked,
     help="Where `outrider serve envoy` has its workers.",
 )
 @sentences
 def render_envoy(file: Path, listen: str) -> None:
     """Prints Envoy's bootstrap for FILE as YAML, with the workers where `serve envoy` has them."""
-    from outrider_cli import supervisor
+    from outrider_cli.listen import endpoints
     from outrider_cli.loading import Source
     from outrider_envoy.render import bootstrap
 
     source = Source.read(file)
-    workers = supervisor.endpoints(listen, source.gateway.workers)
+    workers = endpoints(listen, source.gateway.workers)
     click.echo(yaml.safe_dump(bootstrap(source.load().plan(tuple(workers))), sort_keys=False), nl=False)
 
 

@@ -54,21 +54,25 @@ def _handler(folder: Path, ready: Callable[[], bool]) -> type[BaseHTTPRequestHan
         timeout = 5  # seconds; somebody who sends nothing does not hold a thread
 
         def do_GET(self) -> None:
-            if self.path == "/metrics":
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
                 self._send(200, exposition(sorted(folder.glob("*.metrics"))), "text/plain; version=0.0.4")
-            elif self.path == "/healthz":
+            elif path == "/healthz":
                 self._send(200, b"ok\n")
-            elif self.path == "/readyz":
+            elif path == "/readyz":
                 self._send(*((200, b"ready\n") if ready() else (503, b"not ready\n")))
             else:
                 self._send(404, b"/metrics, /healthz and /readyz are here\n")
+
+        do_HEAD = do_GET  # noqa: N815 - the base's name
 
         def _send(self, status: int, body: bytes, kind: str = "text/plain") -> None:
             self.send_response(status)
             self.send_header("content-type", kind)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
             """A scraper every few seconds is not worth a line."""

@@ -13,6 +13,7 @@ from outrider.errors import OutriderError
 from outrider.metrics import Metrics
 from outrider_cli.envoy import Envoy, check_address
 from outrider_cli.folder import Folder, private_folder
+from outrider_cli.listen import check_folder, endpoints
 from outrider_cli.loading import Source
 from outrider_cli.page import Page
 from outrider_cli.workers import Workers
@@ -33,7 +34,7 @@ async def run(path: Path) -> None:
         gateway = _Gateway(source, folder, addresses)
         plan = source.load().plan(tuple(addresses), folder.admin)
         _write_private(folder.bootstrap, json.dumps(bootstrap(plan)))
-        await gateway.run(told, Envoy(folder, source.gateway.concurrency, source.gateway.log.level, gateway.metrics))
+        await gateway.run(told, Envoy(folder, source.gateway, gateway.metrics))
 
 
 async def serve(path: Path, listen: str) -> None:
@@ -41,22 +42,15 @@ async def serve(path: Path, listen: str) -> None:
     told = _stop_signals()
     with private_folder() as folder:
         source = Source.read(path)
+        check_folder(listen)
         await _Gateway(source, folder, endpoints(listen, source.gateway.workers)).run(told, None)
-
-
-def endpoints(listen: str, count: int) -> list[str]:
-    """One address for each worker: sockets in the folder of `unix:DIR`, or ports from that of `HOST:PORT` on."""
-    if listen.startswith("unix:"):
-        return [f"{listen.rstrip('/')}/worker-{index}.sock" for index in range(count)]
-    host, _, port = listen.rpartition(":")
-    return [f"{host}:{int(port) + index}" for index in range(count)]
 
 
 class _Gateway:
     """Everything below one supervisor."""
 
     def __init__(self, source: Source, folder: Folder, addresses: Sequence[str]) -> None:
-        configuration = source.load().configuration
+        configuration = source.configuration
         self._settings = configuration.gateway
         logs.configure(self._settings.log.level, self._settings.log.format)
         _write_private(folder.snapshot, source.text)

@@ -22,6 +22,7 @@ from outrider.config import Configuration
 from outrider.config.document import read_text
 from outrider.errors import OutriderError, StartError
 from outrider.metrics import Metrics
+from outrider.place import place
 from outrider.runtime import Runtime
 from outrider_cli.folder import Folder
 from outrider_cli.loading import Loaded, Source
@@ -50,7 +51,7 @@ def main() -> None:
         try:
             uvloop.run(_work(options, folder))
         except OutriderError as error:
-            logging.getLogger("outrider.worker").error("worker %s can't start: %s", options.index, error)
+            _log.error("worker %s can't start: %s", options.index, error)
             sys.exit(3)
 
 
@@ -94,12 +95,15 @@ async def _start(configuration: Configuration, folder: Folder) -> list[Runtime]:
     for one in configuration.plugins:
         runtime = Runtime(configuration.consumers, folder.shared, scope=one.place)
         started.append(runtime)
+        who = f"{configuration.document.file}:{one.line}: plugin {one.name}"
         try:
             await one.plugin.start(runtime)
         except OutriderError as error:
-            raise StartError(f"{configuration.document.file}:{one.line}: plugin {one.name}: {error}") from error
+            raise StartError(f"{who}: {error}") from error
         except Exception as error:
-            raise StartError(f"plugin {one.name}: start failed with {type(error).__name__}") from error
+            # Not its text, which may hold a credential.
+            where = place(error, one.plugin, "start")
+            raise StartError(f"{who}: start failed at {where}: {type(error).__name__}") from error
     return started
 
 

@@ -43,5 +43,7 @@ def _gateway(configuration: Configuration) -> Iterator[Mistake]:
         yield document.mistake(place, "is not served yet", "remove it; x-forwarded-for is believed from nobody")
     for service in configuration.services:
         if service.protocol == "https":
-            what = f"the service {service.name} has an https upstream, which is not served yet"
-            yield document.mistake(("services",), what, "give an http url")
+            where = f"service {service.name}"
+            yield Mistake(
+                document.file, service.line, where, "has an https upstream, not served yet", "give an http url"
+            )

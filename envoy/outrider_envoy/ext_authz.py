@@ -10,6 +10,7 @@ from outrider.response import Refusal
 from outrider.verdict import PASS, Reply, Verdict, reply
 from outrider.waiting import Wait
 from outrider_envoy.errors import ProtocolError
+from outrider_envoy.marks import DECIDED
 from outrider_envoy.proto.core_pb2 import HeaderValue, HeaderValueOption
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest, CheckResponse, Status
 from outrider_envoy.reading import checked_request
@@ -93,6 +94,7 @@ def _ok(exchange: Exchange) -> CheckResponse:
         raise ProtocolError("a plugin replaced the body, which ext_authz can't carry: use ext_proc")
     # Without a status the request would be allowed too; it is written all the same, as every verdict is.
     answer = CheckResponse(status=Status(code=_OK))
+    answer.dynamic_metadata.update({DECIDED: True})
     ok = answer.ok_response
     ok.SetInParent()
     for name, values in request.headers.changes():

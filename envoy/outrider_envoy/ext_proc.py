@@ -16,6 +16,7 @@ from outrider.response import Refusal, Response
 from outrider.verdict import PASS, Reply, Verdict, has_no_body, reply
 from outrider.waiting import Wait
 from outrider_envoy.errors import ProtocolError
+from outrider_envoy.marks import DECIDED, NAMESPACE
 from outrider_envoy.mutations import immediate, replace_body, request_changes, response_changes
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode, ProcessingRequest, ProcessingResponse
 from outrider_envoy.reading import attribute, request_of, response_of
@@ -28,6 +29,7 @@ Kind = Literal[
 ]
 Answer = ProcessingResponse | Wait
 
+BODY_HOOKS: Final[frozenset[Hook]] = frozenset({"on_request_body", "on_response_body"})
 RESPONSE_HOOKS: Final[frozenset[Hook]] = frozenset({"on_response", "on_response_body", "on_log"})
 
 
@@ -43,10 +45,11 @@ class Conversation:
         "_broken",
         "_chain",
         "_chains",
+        "_consumed",
         "_exchange",
         "_final",
-        "_first",
         "_kind",
+        "_modes",
         "_passed",
         "_response",
         "_route",
@@ -61,13 +64,14 @@ class Conversation:
         self._chain: Chain | None = None
         self._response: Response | None = None
         self._walk: Walk | None = None
-        self._kind: Kind = "request_headers"
+        self._kind: Kind | None = None
         self._wanted: Kind | None = None
         self._final: ProcessingResponse | None = None
         self._bodiless = False
         self._passed = False
         self._broken = False
-        self._first: ProcessingRequest | None = None
+        self._modes: tuple[int, int] | None = None
+        self._consumed: set[Kind] = set()
 
     def receive(self, message: ProcessingRequest) -> Answer:
         """The answer to one message. Raises `ProtocolError` for a kind that nobody knows."""
@@ -77,8 +81,6 @@ class Conversation:
         if self._final is not None:
             return self._final
         self._kind = kind
-        if self._first is None:
-            self._first = message
         try:
             return self._dispatch(kind, message)
         except ProtocolError as error:
@@ -101,6 +103,11 @@ class Conversation:
             missed = self._passed and self._response is None and self._expects_response()
             self._exchange.end(aborted=unfinished or missed or self._broken)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether the stream has brought no decision yet: it must not end as if there were one."""
+        return self._kind is None or self._walk is not None
+
     def _dispatch(self, kind: Kind, message: ProcessingRequest) -> Answer:
         if kind == "request_headers":
             return self._request_headers(message)
@@ -118,6 +125,10 @@ class Conversation:
         if chain is None:
             return self._end(reply(request, Refusal(404, "No route matches this request")))
         self._chain = chain
+        if chain.hooks & BODY_HOOKS and message.HasField("protocol_config"):
+            # Only the first message says in which modes Envoy sends bodies.
+            modes = message.protocol_config
+            self._modes = modes.request_body_mode, modes.response_body_mode
         self._exchange = chain.begin(request)
         self._bodiless = message.request_headers.end_of_stream
         self._walk = self._exchange.request_phase()
@@ -140,9 +151,12 @@ class Conversation:
 
     def _body(self, kind: Kind, message: ProcessingRequest) -> Answer:
         self._check_order(kind)
+        if kind in self._consumed:
+            raise ProtocolError(f"more of a {kind} that a plugin has already decided on: set {kind}_mode to BUFFERED")
         if kind != self._wanted:
             return _UNTOUCHED[kind]
         self._wanted = None
+        self._consumed.add(kind)
         part = message.request_body if kind == "request_body" else message.response_body
         return self._advance(part.body)
 
@@ -170,21 +184,18 @@ class Conversation:
             wanted = walk.send(sent)
             if isinstance(wanted, Wait):
                 return wanted
-            return self._advance(b"") if self._bodiless else self._ask_for_body()
+            return self._advance(None) if self._bodiless else self._ask_for_body()
         except StopIteration as stop:
             self._walk = None
             return self._decide(stop.value)
 
     def _ask_for_body(self) -> ProcessingResponse:
-        wanted: Kind = "request_body" if self._kind == "request_headers" else "response_body"
-        field = f"{wanted}_mode"
-        # Only the first message says in which modes Envoy sends bodies.
-        if self._first is not None and self._first.HasField("protocol_config"):
-            mode = getattr(self._first.protocol_config, field)
-            if mode != ProcessingMode.BUFFERED:
-                raise ProtocolError(f"a plugin needs the body, and Envoy's {field} is not BUFFERED: set it so")
+        asked: Kind = "request_headers" if self._response is None else "response_headers"
+        wanted: Kind = "request_body" if self._response is None else "response_body"
+        if self._modes is not None and self._modes[asked == "response_headers"] != ProcessingMode.BUFFERED:
+            raise ProtocolError(f"a plugin needs the body, and Envoy's {wanted}_mode is not BUFFERED: set it so")
         self._wanted = wanted
-        return _UNTOUCHED[self._kind]
+        return _UNTOUCHED[asked]
 
     def _decide(self, verdict: Verdict) -> ProcessingResponse:
         if verdict is not PASS:
@@ -192,8 +203,8 @@ class Conversation:
         exchange = cast("Exchange", self._exchange)
         if self._response is None:
             self._passed = True
-            return _request_answer(self._kind, exchange)
-        return _response_answer(self._kind, exchange, self._response)
+            return _request_answer(cast("Kind", self._kind), exchange)
+        return _response_answer(cast("Kind", self._kind), exchange, self._response)
 
     def _refuse(self, error: ProtocolError) -> ProcessingResponse:
         _log.warning("request refused: %s", error)
@@ -225,13 +236,24 @@ _UNTOUCHED: Final[dict[Kind, ProcessingResponse]] = {kind: _untouched(kind) for 
 """The answers that let a message on as it is; made once, and never changed."""
 
 
+def _decided(kind: Kind) -> ProcessingResponse:
+    """Lets the request on, and leaves the mark without which our own Envoy refuses it."""
+    answer = _untouched(kind)
+    answer.dynamic_metadata.update({NAMESPACE: {DECIDED: True}})
+    return answer
+
+
+_PASSED: Final[dict[Kind, ProcessingResponse]] = {kind: _decided(kind) for kind in get_args(Kind)}
+"""The same for the answer that ends the request phase."""
+
+
 def _request_answer(kind: Kind, exchange: Exchange) -> ProcessingResponse:
     request, body = exchange.request, exchange.new_request_body
     if not (request.headers.changed or request.target_changed or body is not None):
-        return _UNTOUCHED[kind]
+        return _PASSED[kind]
     if kind == "request_trailers":
         raise _too_late()
-    answer = ProcessingResponse()
+    answer = _decided(kind)
     part = answer.request_headers if kind == "request_headers" else answer.request_body
     request_changes(part.response, request)
     if body is not None:

@@ -1,5 +1,6 @@
 """The worker's gRPC server: grpcio's asyncio transport under the state machines."""
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Callable
@@ -88,7 +89,14 @@ class Server:
                     await answer.settle()
                     answer = conversation.resume()
                 await context.write(answer)
-        except Exception as error:  # noqa: BLE001 - a stream that ends cleanly would let its request through
+                # The next message can be a long time coming: a body is not kept for it.
+                del message, answer
+            if conversation.undecided:
+                # A clean end here would let the request through.
+                await context.abort(grpc.StatusCode.INTERNAL, "ended before a decision")
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a stream that ends cleanly would let its request through
             await _abort(context, error)
         finally:
             conversation.close()
@@ -103,7 +111,9 @@ class Server:
                 await answer.settle()
                 answer = check.resume()
             return answer
-        except Exception as error:
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
             await _abort(context, error)
             raise
         finally:
@@ -144,7 +154,7 @@ def _parsed(message: _MessageT | None) -> _MessageT:
     return message
 
 
-async def _abort(context: _Context, error: Exception) -> None:
+async def _abort(context: _Context, error: BaseException) -> None:
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, ProtocolError):

@@ -4,7 +4,7 @@ import logging
 
 from outrider import LogRecord, Plugin, Request, Response
 
-_log = logging.getLogger("no-details")
+_log = logging.getLogger("outrider.plugin.no-details")
 
 
 class NoDetails(Plugin):

@@ -86,12 +86,17 @@ class Auth(Plugin, abstract=True):
             if self.hide:
                 self.hide_credential(request)
             return None
-        bad = outcome is None or isinstance(outcome, Response)  # pyright: ignore[reportUnnecessaryIsInstance]
-        if self._stranger is None or not bad:
-            return self.refuse() if outcome is None else outcome
+        refusal = self.refuse() if outcome is None else outcome
+        if self._stranger is None or not _is_rejection(refusal):
+            return refusal
         admit_stranger(request, self._stranger)
         self.hide_credential(request)
         return None
+
+
+def _is_rejection(refusal: object) -> bool:
+    """Whether a credential was found bad or absent; one that can't be checked now makes nobody a stranger."""
+    return isinstance(refusal, Response) and refusal.status < 500
 
 
 def admit(request: Request, identity: Identity) -> None:

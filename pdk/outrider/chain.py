@@ -24,7 +24,7 @@ class Chain:
         self.hooks: frozenset[Hook] = frozenset(hook for step in steps for hook in step.plugin.hooks())
         self.facts: frozenset[Fact] = frozenset(fact for need in needs for fact in need.facts)
         self.reply_headers = frozenset(name.lower() for need in needs for name in need.reply_headers)
-        self.identity_headers = frozenset(name.lower() for name in identity_headers)
+        self.identity_headers = frozenset(name.lower().replace("_", "-") for name in identity_headers)
         self.budget = sum(step.seconds for step in steps)
 
     def begin(self, request: Request) -> Exchange:

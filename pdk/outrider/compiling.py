@@ -22,7 +22,11 @@ def compile_chains(configuration: Configuration, metrics: Metrics) -> tuple[Chai
 
 def identity_headers(configuration: Configuration) -> frozenset[str]:
     """The headers that only Outrider may set: its own, and those that plugins of the file declare."""
-    declared = (name.lower() for one in configuration.plugins for name in one.plugin.needs().identity_headers)
+    declared = (
+        name.lower().replace("_", "-")
+        for one in configuration.plugins
+        for name in one.plugin.needs().identity_headers
+    )
     return IDENTITY_HEADERS.union(declared)
 
 

@@ -19,13 +19,13 @@ _clock = time.perf_counter
 
 
 class _Body:
-    """Yielded by a walk that needs the whole body of its message; send it in."""
+    """Yielded by a walk that needs the whole body of its message; send it in, or None where there is none."""
 
 
 BODY: Final = _Body()
 
 Walk = Generator[_Body | Wait, bytes | None, Verdict]
-"""A chain at work on one message. It yields `BODY` (send the bytes) or a `Wait` that must settle (send None)."""
+"""A chain at work on one message. It yields `BODY` (send the bytes, None for none) or a `Wait` that must settle."""
 Work = Generator[_Body | Wait, bytes | None, Any]
 
 
@@ -42,7 +42,6 @@ class Exchange:
         "_deadline",
         "_ended",
         "_ending",
-        "_headers",
         "_hook",
         "_passed",
         "_replied",
@@ -66,7 +65,6 @@ class Exchange:
         self._request_body: bytes | None = None
         self._response_body: bytes | None = None
         self._upstream: Response | None = None
-        self._headers = request.headers
         self._slots = slots
         self._budget = budget
         self._started = self._deadline = _clock()
@@ -90,8 +88,10 @@ class Exchange:
                 if step.tolerant:
                     saved = request.snapshot(), self.new_request_body
                 answer = yield from self._request_hooks(step)
-            except (Exception, SystemExit) as error:
-                self._failed(step, error)
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                step.report(self._hook, error)
                 if saved is None:
                     return (yield from self._answer(_fault(request, error), step, "fault"))
                 request.restore(saved[0])
@@ -103,6 +103,8 @@ class Exchange:
                 return (yield from self._answer(answer, step, "replied"))
             step.passed.add()
             passed.append(step)
+        # A response can be a long time coming: the body is not kept for it.
+        self._request_body = None
         return PASS
 
     def response_phase(self, response: Response) -> Walk:
@@ -181,8 +183,10 @@ class Exchange:
                     saved = self.request.snapshot(), response.snapshot(), self.new_response_body
                 answer = yield from self._response_hooks(step, response)
                 check(response)
-            except (Exception, SystemExit) as error:
-                self._failed(step, error)
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                step.report(self._hook, error)
                 if saved is not None:
                     self.request.restore(saved[0])
                     response.restore(saved[1])
@@ -212,8 +216,6 @@ class Exchange:
         if answer is not None and not isinstance(answer, (Response, bytes)):
             answer = yield from self._settled(step, answer)
         step.took(hook, _clock() - began)
-        if self.request.headers is not self._headers:
-            raise ContractError("request.headers was replaced: change it in place")
         if answer is None or (isinstance(answer, bytes) and hook.endswith("_body")):
             return answer
         if isinstance(answer, Response):
@@ -240,20 +242,19 @@ class Exchange:
     def _give_up(self, step: Step, waiting: Wait) -> None:
         try:
             waiting.close()
-        except (Exception, SystemExit, *CANCELLATIONS) as error:
+        except BaseException as error:
             step.report(self._hook, error)
-
-    def _failed(self, step: Step, error: BaseException) -> None:
-        step.report(self._hook, error)
-        self.request.headers = self._headers
 
     def _seen_by(self, step: Step) -> Request:
         return NarrowRequest(self.request, step.hidden) if step.hidden else self.request
 
     def _read_body(self) -> Generator[_Body | Wait, bytes | None, bytes]:
         body = yield BODY
+        if body is None:
+            # There is none, and so no further message with time of its own.
+            return b""
         self._new_message()
-        return body or b""
+        return body
 
     def _new_message(self) -> None:
         current_request.set(self.request)
@@ -269,5 +270,5 @@ def _fault(request: Request, error: BaseException) -> Response:
 def _log_step(step: Step, hook: HookMethod, request: Request, record: LogRecord) -> None:
     try:
         hook(request, record)
-    except (Exception, SystemExit, *CANCELLATIONS) as error:
+    except BaseException as error:
         step.report("on_log", error)

@@ -128,7 +128,8 @@ class Headers(MutableMapping[str, str]):
     def append(self, name: str, value: str) -> None:
         """Adds a field, keeping those of the same name."""
         name = header_name(name)
-        self._fields.setdefault(name, []).append(header_value(name, value))
+        checked = header_value(name, value)
+        self._fields.setdefault(name, []).append(checked)
         self._touched[name] = None
 
     def discard(self, name: str) -> None:

@@ -40,12 +40,16 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields)
 
 
+def is_text(form: Format, stream: TextIO) -> bool:
+    """Whether lines on `stream` are for a person: `auto` is text on a terminal."""
+    return form == "text" or (form == "auto" and stream.isatty())
+
+
 def configure(level: str = "info", form: Format = "auto", stream: TextIO | None = None) -> None:
     """Sends all log lines to `stream` (default: standard error) in the given form; `auto` is text on a terminal."""
     target = stream or sys.stderr
-    text = form == "text" or (form == "auto" and target.isatty())
     handler = logging.StreamHandler(target)
-    handler.setFormatter(TextFormatter() if text else JsonFormatter())
+    handler.setFormatter(TextFormatter() if is_text(form, target) else JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 

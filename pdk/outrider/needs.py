@@ -1,8 +1,11 @@
 """What a plugin instance needs of the gateway: a phase or a fact that nobody needs costs nothing on the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
+
+from outrider.errors import HeaderError, PluginError
+from outrider.headers import header_name
 
 Hook = Literal[
     "on_request",
@@ -48,6 +51,25 @@ class Needs:
     identity_headers: tuple[str, ...] = ()
     optional: frozenset[Hook] = frozenset()
 
+    def __post_init__(self) -> None:
+        """Raises `PluginError` for what no gateway knows: a hook that never runs, a header that is never removed."""
+        for field, known in (("facts", FACTS), ("hooks", HOOKS), ("optional", HOOKS)):
+            if unknown := set(getattr(self, field) or ()).difference(known):
+                raise PluginError(f"Needs.{field} has {sorted(unknown)}: choose from {', '.join(sorted(known))}")
+        for field in ("reply_headers", "identity_headers"):
+            names: object = getattr(self, field)
+            if isinstance(names, str):
+                raise PluginError(f"Needs.{field} is the text {names!r}: write a tuple, ({names!r},)")
+            _check_names(getattr(self, field), field)
+
     def hidden(self) -> dict[str, Fact]:
         """The attributes of `Request` that the instance may not touch, each with the fact it would need."""
         return {name: fact for name, fact in ATTRIBUTES.items() if fact not in self.facts}
+
+
+def _check_names(names: Iterable[str], field: str) -> None:
+    try:
+        for name in names:
+            header_name(name)
+    except HeaderError as error:
+        raise PluginError(f"Needs.{field}: {error}") from None

@@ -1,7 +1,5 @@
 """The plugin contract: fields are the configuration, overridden hooks are the phases."""
 
-import difflib
-import inspect
 import re
 from collections.abc import Awaitable
 from copy import copy
@@ -16,6 +14,7 @@ from outrider.consumer import Consumers
 from outrider.errors import PluginError
 from outrider.log_record import LogRecord
 from outrider.needs import HOOKS, Hook, Needs
+from outrider.plugin_class import check_class
 from outrider.request import Request
 from outrider.response import Response
 from outrider.runtime import Runtime
@@ -24,7 +23,9 @@ Reply = Response | None
 BodyReply = bytes | Response | None
 
 _ABSTRACT: WeakSet[type] = WeakSet()
-_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
+_CONFIG = ConfigDict(
+    extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True, validate_default=True
+)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
@@ -47,7 +48,7 @@ class Plugin(_Fields):
 
         class Teapot(Plugin):
             def on_request(self, request: Request) -> Response | None:
-                if request.path == "/coffee":
+                if request.normal_path == "/coffee":
                     return Response(418, body=b"short and stout")
                 return None
 
@@ -70,7 +71,7 @@ class Plugin(_Fields):
     )
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
-        _check_class(cls, abstract=abstract)
+        check_class(cls, Plugin, abstract=abstract)
         if abstract:
             _ABSTRACT.add(cls)
         super().__init_subclass__(**kwargs)
@@ -115,8 +116,12 @@ class Plugin(_Fields):
 
     def hooks(self) -> frozenset[Hook]:
         """The hooks that run for this instance."""
-        narrowed = self.needs().hooks
-        return self.overridden() if narrowed is None else self.overridden() & narrowed
+        own, narrowed = self.overridden(), self.needs().hooks
+        if narrowed is None:
+            return own
+        if strange := narrowed - own:
+            raise PluginError(f"Needs.hooks has {sorted(strange)}, which {type(self).__qualname__} does not override")
+        return narrowed
 
 
 def is_abstract(cls: type[Plugin]) -> bool:
@@ -127,18 +132,3 @@ def is_abstract(cls: type[Plugin]) -> bool:
 def plugin_name(cls: type[Plugin]) -> str:
     """The name of a plugin that comes as a plain file: its class name in kebab-case (AddHeader: add-header)."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
-
-
-def _check_class(cls: type[Plugin], *, abstract: bool) -> None:
-    for name, member in vars(cls).items():
-        if name.startswith("on_") and callable(member) and name not in HOOKS:
-            near = difflib.get_close_matches(name, HOOKS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"the hooks are {', '.join(HOOKS)}"
-            raise PluginError(f"{cls.__qualname__}.{name} is no hook: {hint}")
-    for name in inspect.get_annotations(cls):
-        if name in HOOKS or name in ("check", "start", "stop", "needs", "hooks", "overridden"):
-            raise PluginError(f"{cls.__qualname__}.{name} is a field with a hook's name: give it another name")
-    if inspect.iscoroutinefunction(cls.on_log):
-        raise PluginError(f"{cls.__qualname__}.on_log must be a plain def: when it runs nobody waits any more")
-    if not abstract and not cls.overridden():
-        raise PluginError(f"{cls.__qualname__} has no hook: override one of {', '.join(HOOKS)}")

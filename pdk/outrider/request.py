@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from outrider.consumer import JSON, Consumer
-from outrider.errors import ReplyError, UndeclaredError
+from outrider.errors import ContractError, ReplyError, UndeclaredError
 from outrider.headers import Headers, HeaderSource
 from outrider.paths import normal_path
 
@@ -30,6 +30,9 @@ _NO_CLAIMS: Mapping[str, JSON] = {}
 _NO_NAMES: frozenset[str] = frozenset()
 
 
+_PORT = re.compile(r"[0-9]{1,5}")
+
+
 class RequestState(NamedTuple):
     """All that a hook can change, so that a failed one can be undone."""
 
@@ -44,6 +47,11 @@ class RequestState(NamedTuple):
     id: str
 
 
+def is_request_id(text: str) -> bool:
+    """Whether `text` may be a request's id: it fits into any log line and any header."""
+    return _REQUEST_ID.fullmatch(text) is not None
+
+
 class Request:
     """One request on its way from downstream to upstream.
 
@@ -56,6 +64,7 @@ class Request:
     __slots__ = (
         "_authority",
         "_client",
+        "_headers",
         "_id",
         "_path",
         "_query",
@@ -66,7 +75,6 @@ class Request:
         "consumer",
         "context",
         "credential",
-        "headers",
         "method",
         "route",
         "scheme",
@@ -85,7 +93,7 @@ class Request:
     ) -> None:
         self.method = method
         self.scheme = scheme
-        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self._headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.route: Route = route or _NO_ROUTE
         self.context: dict[str, JSON] = {}
         self.consumer: Consumer | None = None
@@ -98,6 +106,15 @@ class Request:
         self._id = ""
         self._reply_headers: Headers | None = None
         self._reply_names: frozenset[str] = _NO_NAMES
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, to read and to change in place."""
+        return self._headers
+
+    @headers.setter
+    def headers(self, _: Headers) -> None:
+        raise ContractError("request.headers was replaced: change it in place")
 
     @property
     def path(self) -> str:
@@ -160,12 +177,12 @@ class Request:
         """
         if not self._id:
             given = self.headers.get("x-request-id", "")
-            self._id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+            self._id = given if is_request_id(given) else str(uuid.uuid4())
         return self._id
 
     @id.setter
     def id(self, value: str) -> None:
-        if not _REQUEST_ID.fullmatch(value):
+        if not is_request_id(value):
             raise ReplyError("a request's id is 1 to 128 letters, digits and ._:=@/+-")
         self._id = value
 
@@ -269,4 +286,5 @@ def split_authority(authority: str) -> tuple[str, int | None]:
         port = rest.removeprefix(":")
     elif authority.count(":") == 1:
         host, _, port = authority.partition(":")
-    return host.lower(), int(port) if port.isascii() and port.isdigit() else None
+    # A trailing dot names the same host (RFC 3986, section 3.2.2).
+    return host.lower().removesuffix("."), int(port) if _PORT.fullmatch(port) else None

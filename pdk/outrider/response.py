@@ -3,6 +3,9 @@
 from outrider.errors import ReplyError
 from outrider.headers import Headers, HeaderSource
 
+BODILESS = frozenset({204, 205, 304})
+"""Statuses whose answers end with their headers (RFC 9110, section 6.4.1)."""
+
 ResponseState = tuple[Headers, int, bool, bytes]
 
 
@@ -14,12 +17,12 @@ class Response:
     `status` is 200 to 599: anything else raises `ReplyError`.
     """
 
-    __slots__ = ("_status", "_status_changed", "body", "headers")
+    __slots__ = ("_headers", "_received", "_status", "_status_changed", "body")
 
     def __init__(self, status: int = 200, *, body: bytes | str = b"", headers: HeaderSource = ()) -> None:
         self._status = _checked(status)
-        self._status_changed = False
-        self.headers = Headers(headers)
+        self._status_changed = self._received = False
+        self._headers = Headers(headers)
         self.body = body.encode() if isinstance(body, str) else body
 
     @classmethod
@@ -28,9 +31,19 @@ class Response:
         response = cls.__new__(cls)
         response._status = status
         response._status_changed = False
-        response.headers = headers
+        response._received = True
+        response._headers = headers
         response.body = b""
         return response
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, to read and to change in place."""
+        return self._headers
+
+    @headers.setter
+    def headers(self, _: Headers) -> None:
+        raise ReplyError("response.headers was replaced: change it in place")
 
     @property
     def status(self) -> int:
@@ -38,6 +51,9 @@ class Response:
 
     @status.setter
     def status(self, status: int) -> None:
+        if self._received and (self._status in BODILESS) != (_checked(status) in BODILESS):
+            # Its body would follow all the same, and be read as the next response.
+            raise ReplyError(f"upstream's {self._status} can't become {status}: return a Response in its place")
         self._status = _checked(status)
         self._status_changed = True
 
@@ -52,7 +68,8 @@ class Response:
 
     def restore(self, state: ResponseState) -> None:
         """For the chain: undoes what a failed hook changed."""
-        self.headers, self._status, self._status_changed, self.body = state
+        headers, self._status, self._status_changed, self.body = state
+        self._headers.adopt(headers)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._status}>"

@@ -28,10 +28,10 @@ class Rule:
     methods: tuple[str, ...]
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """Rules are tried by falling rank: those that ask for more kinds of things first, then the longer path."""
+    def rank(self) -> tuple[int, bool, int]:
+        """Rules are tried by falling rank, as in Kong: more kinds of things, then a host, then a longer path."""
         kinds = sum(1 for kind in (self.path, self.host, self.methods) if kind)
-        return kinds, len(self.path or "")
+        return kinds, self.host is not None, len(self.path or "")
 
     def matches(self, method: str, host: str, path: str) -> bool:
         """Whether a request meets the rule; `path` is the normal one, a rule's path is a prefix of it."""

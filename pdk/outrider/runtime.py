@@ -1,12 +1,16 @@
 """What a plugin finds around it when it starts."""
 
 import asyncio
+import logging
 import tempfile
+import traceback
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 from outrider.consumer import Consumers
+
+_log = logging.getLogger("outrider.runtime")
 
 
 class Runtime:
@@ -36,7 +40,7 @@ class Runtime:
         """Runs `work` in the background until it ends or the worker stops."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         """For workers: cancels what `spawn` started, waits for it to end, and removes a folder of its own."""
@@ -45,3 +49,16 @@ class Runtime:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        # asyncio would tell it some time later, and with the exception's text, which may hold a secret
+        if not task.cancelled() and (error := task.exception()) is not None:
+            work = getattr(task.get_coro(), "__qualname__", task.get_name())
+            _log.error("the background task %s failed with %s at %s", work, type(error).__name__, _place(error))
+
+
+def _place(error: BaseException) -> str:
+    """FILE:LINE of the innermost line that failed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"

@@ -1,16 +1,13 @@
 """One plugin at its place in a chain, with all that is known about it before the first request."""
 
-import inspect
 import logging
-import sys
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from outrider.errors import ContractError, OverdueError
 from outrider.metrics import Counter, Histogram, Metrics
 from outrider.needs import Hook
+from outrider.place import place
 from outrider.plugin import Plugin
 
 _log = logging.getLogger("outrider.plugin")
@@ -69,7 +66,7 @@ class Step:
         else:
             # The text of a foreign exception may hold a credential; that of our own never does.
             _log.error(
-                "plugin %s: %s failed at %s: %s", self.name, hook, _place(error, self.plugin, hook), _told(error)
+                "plugin %s: %s failed at %s: %s", self.name, hook, place(error, self.plugin, hook), _told(error)
             )
 
 
@@ -81,15 +78,6 @@ def _decisions(metrics: Metrics, plugin: str, route: str, outcome: str) -> Count
 
 def _latency(metrics: Metrics, plugin: str, hook: Hook) -> Histogram:
     return metrics.histogram("outrider_hook_seconds", "How long hooks ran.", plugin=plugin, phase=hook)
-
-
-def _place(error: BaseException, plugin: Plugin, hook: Hook) -> str:
-    """The innermost line in the plugin's own file; where the chain refused what a hook returned, the hook."""
-    code = inspect.unwrap(getattr(type(plugin), hook)).__code__
-    files = {code.co_filename, getattr(sys.modules.get(type(plugin).__module__), "__file__", None)}
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
-    line = own[-1].lineno if own else code.co_firstlineno
-    return f"{Path(own[-1].filename if own else code.co_filename).name}:{line}"
 
 
 def _told(error: BaseException) -> str:

@@ -13,7 +13,6 @@ from outrider.auth import IDENTITY_HEADERS
 from outrider.chain import Chain
 from outrider.consumer import Consumers
 from outrider.exchange import Exchange, Walk
-from outrider.log_record import LogRecord
 from outrider.metrics import Metrics
 from outrider.plugin import Plugin, plugin_name
 from outrider.request import Request
@@ -49,7 +48,6 @@ class Runner:
     plugins: Sequence[Plugin]
     runtime: Runtime = field(default_factory=Runtime)
     metrics: Metrics = field(default_factory=Metrics)
-    logged: list[LogRecord] = field(default_factory=list[LogRecord])
 
     async def __aenter__(self) -> Self:
         for plugin in self.plugins:
@@ -70,7 +68,7 @@ class Runner:
         answer = response or Response()
         sent = exchange.new_request_body if exchange.new_request_body is not None else body
         if not isinstance(verdict, Reply):
-            arrived = Response.received(answer.status, answer.headers)
+            arrived = Response.received(answer.status, answer.headers.copy())
             arrived.body = answer.body
             verdict = await _walk(exchange.response_phase(arrived), answer.body)
             answer = arrived

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from outrider.errors import ReplyError
-from outrider.headers import Headers
 from outrider.request import Request
-from outrider.response import Refusal, Response
+from outrider.response import BODILESS, Refusal, Response
 
 # https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md, with the two that Envoy's rate limit and
 # the gRPC status page name better: 429 is RESOURCE_EXHAUSTED, a bad request INVALID_ARGUMENT.
@@ -52,13 +51,11 @@ def reply(request: Request, response: Response) -> Reply:
 
 def has_no_body(request: Request, status: int) -> bool:
     """Whether an answer of that status ends with its headers (RFC 9110, section 6.4.1)."""
-    return request.method == "HEAD" or status in (204, 304)
+    return request.method == "HEAD" or status in BODILESS
 
 
 def check(response: Response) -> None:
     """Raises `ReplyError` for a response that a hook has broken."""
-    if not isinstance(response.headers, Headers):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ReplyError(f"a response's headers were replaced by {type(response.headers).__name__}")
     if not isinstance(response.body, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ReplyError(f"a response's body must be bytes, not {type(response.body).__name__}")
     if isinstance(response, Refusal) and not isinstance(response.message, str):  # pyright: ignore[reportUnnecessaryIsInstance]

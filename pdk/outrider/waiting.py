@@ -11,6 +11,10 @@ CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
 """What ends a hook from outside. Raised by the hook itself it is a fault like any other."""
 
 
+GRACE = 0.1
+"""How long a hook may go on after it was cancelled, in seconds."""
+
+
 class Wait:
     """A hook that waits for something. A transport awaits `settle`; then the chain takes what came of it."""
 
@@ -27,7 +31,8 @@ class Wait:
         """Waits until the hook has ended or its time is over; raises if the surrounding task is cancelled."""
         scope = asyncio.timeout(self._seconds)
         try:
-            async with scope:
+            # One that swallows its cancellation may tidy up for a moment, and is closed then.
+            async with asyncio.timeout(self._seconds + GRACE), scope:
                 self._value = await _resumed(self._coroutine, self._pending)
             self._error = None
         except asyncio.CancelledError as error:
@@ -35,7 +40,9 @@ class Wait:
                 raise
             self._error = ContractError("the hook was cancelled from inside")
             self._error.__cause__ = error
-        except (Exception, SystemExit) as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
             self._error = error
         if scope.expired():
             # Whatever the hook made of its cancellation.
@@ -82,6 +89,7 @@ async def _awaiting(awaitable: Awaitable[object]) -> object:
 @types.coroutine
 def _resumed(coroutine: Coroutine[Any, Any, object], pending: object) -> Generator[object, Any, object]:
     """Goes on with a coroutine that already ran up to `pending`, which the task around it now waits for."""
+    cancelled = False
     try:
         while True:
             try:
@@ -89,6 +97,12 @@ def _resumed(coroutine: Coroutine[Any, Any, object], pending: object) -> Generat
             except GeneratorExit:
                 coroutine.close()
                 raise
+            except asyncio.CancelledError as error:
+                if cancelled:
+                    coroutine.close()
+                    raise
+                cancelled = True
+                pending = coroutine.throw(error)
             except BaseException as error:
                 pending = coroutine.throw(error)
             else:

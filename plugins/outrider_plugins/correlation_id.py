@@ -1,12 +1,10 @@
 """The plugin correlation-id: one id for each request, in every log on its way."""
 
-import re
 import uuid
 from typing import ClassVar
 
 from outrider import HeaderName, Needs, Plugin, Request
-
-_TRUSTWORTHY = re.compile(r"[A-Za-z0-9._:=@/+-]{1,128}")  # fits into any log line and any header
+from outrider.request import is_request_id
 
 
 class CorrelationId(Plugin):
@@ -26,7 +24,7 @@ class CorrelationId(Plugin):
 
     def on_request(self, request: Request, /) -> None:
         given = request.headers.get(self.header, "") if self.trust else ""
-        request.id = given if _TRUSTWORTHY.fullmatch(given) else str(uuid.uuid4())
+        request.id = given if is_request_id(given) else str(uuid.uuid4())
         request.headers[self.header] = request.id
         if self.echo:
             request.reply_headers[self.header] = request.id

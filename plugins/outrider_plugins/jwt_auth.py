@@ -4,7 +4,8 @@ import asyncio
 import json
 import logging
 import re
-from typing import Annotated, Any, ClassVar, Self, cast, get_args
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
@@ -37,9 +38,10 @@ from outrider_plugins.jwks import (
 from outrider_plugins.jws import TokenError
 from outrider_plugins.jwt_token import Claims
 from outrider_plugins.jwt_verifier import Trust, Verifier
+from outrider_plugins.members import member
 from outrider_plugins.remote_keys import RemoteKeys, check_url
 
-_log = logging.getLogger("outrider.plugins.jwt-auth")
+_log = logging.getLogger("outrider.plugin.jwt-auth")
 
 PATIENCE = 1.0
 """How long a start waits for keys from an address, in seconds."""
@@ -99,9 +101,9 @@ class JwtAuth(Auth):
     issuers: list[Issuer] = []
     """Whose tokens are believed, beside the consumers' own `jwt_secrets`."""
     claims_to_headers: dict[str, HeaderName] = {}
-    """Claims that upstream is told, each with its header; a dot leads into an object, as in realm.role."""
+    """Claims of `issuers` that upstream is told, each with its header; a dot leads into an object: realm.role."""
     required_scopes: list[Scope] = []
-    """Scopes that a token must have, all of them, in `scope` or `scp`; without one the request gets 403."""
+    """Scopes that a token of `issuers` must have, all of them, in `scope` or `scp`; any other token gets 403."""
     leeway: Annotated[int, Field(ge=0, le=300)] = 0
     """How far the clocks may differ, in seconds."""
     consumer_claim: Annotated[str, Field(min_length=1)] = "sub"
@@ -156,7 +158,10 @@ class JwtAuth(Auth):
             return Refusal(503, "Tokens can't be checked now", headers={"retry-after": "5"})
         if identity is None:
             return self.refuse(challenge='Bearer error="invalid_token"')
-        return identity if _scopes(identity.claims).issuperset(self.required_scopes) else self._forbid()
+        if not _scopes(identity.claims).issuperset(self.required_scopes):
+            return self._forbid()
+        # The identity is remembered: what a plugin writes into the claims must not reach the token's next request.
+        return replace(identity, claims=dict(identity.claims))
 
     def challenge(self) -> str:
         # RFC 6750, section 3: no error code where there was no token, but at least one parameter.
@@ -183,14 +188,13 @@ class JwtAuth(Auth):
 
     def _identity(self, claims: Claims, trust: Trust) -> Identity:
         """What a good token proves. Raises `TokenError` if a claim can't stand in its header."""
-        if trust.consumer is not None and trust.credential is not None:
-            # Its owner writes all claims, so none of them says who it is.
-            credential, consumer = trust.credential, self._consumers.named(trust.consumer)
-        else:
-            name = _claim(claims, self.consumer_claim)
-            credential = claims.get("sub", claims["iss"])
-            consumer = self._consumers.find(name) if isinstance(name, str) else None
-        found = ((header, _claim(claims, claim)) for claim, header in self.claims_to_headers.items())
+        if trust.owner is not None:
+            # Its owner writes all claims, so they prove nothing but whose the token is.
+            return Identity(trust.owner.id, trust.owner.consumer)
+        name = member(claims, self.consumer_claim)
+        credential = claims.get("sub", claims["iss"])
+        consumer = self._consumers.find(name) if isinstance(name, str) else None
+        found = ((header, member(claims, claim)) for claim, header in self.claims_to_headers.items())
         try:
             headers = {header: _text(value) for header, value in found if value is not None}
             Headers({**headers, "x-credential-identifier": credential})
@@ -224,7 +228,7 @@ def _owned_trust(row: Credential) -> Trust:
             key = pem_key(str(row.fields["rsa_public_key"]), algorithm)
     except ValueError as error:
         raise ValueError(f"jwt_secrets of {row.consumer.username or row.consumer.id}: {error}") from None
-    return Trust(KeySet([key]), frozenset(), key.algorithms, row.consumer.id, row.id)
+    return Trust(KeySet([key]), frozenset(), key.algorithms, row)
 
 
 def _warn_of_short_secrets(consumers: Consumers) -> None:
@@ -235,16 +239,6 @@ def _warn_of_short_secrets(consumers: Consumers) -> None:
             _log.warning(
                 "a secret in jwt_secrets of %s is shorter than %s wants it: it can be guessed", owner, algorithm
             )
-
-
-def _claim(claims: Claims, path: str) -> Any:
-    """A claim by its own name, or else by the dotted path into objects; None if it is absent."""
-    if path in claims:
-        return claims[path]
-    value: Any = claims
-    for name in path.split("."):
-        value = cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
-    return value
 
 
 def _text(value: Any) -> str:

@@ -7,12 +7,15 @@ from typing import Generic, NamedTuple, TypeVar
 
 from cachetools import TLRUCache
 
+from outrider import Credential
 from outrider_plugins.jwks import KeySource
 from outrider_plugins.jws import TokenError
 from outrider_plugins.jwt_token import Claims, Token, check_audience, check_times
 
 SIZE = 5_000
 """How many verified tokens are remembered; beyond it those that were used least recently are verified again."""
+LONGEST = 4 * 1024
+"""The longest token that is remembered, in characters: what is remembered has to fit into memory."""
 ENDLESS = 60.0
 """How long a token without an end is remembered, in seconds."""
 
@@ -25,10 +28,8 @@ class Trust(NamedTuple):
     source: KeySource
     audiences: frozenset[str]
     algorithms: frozenset[str]
-    consumer: str | None = None
-    """The id of the consumer that owns the issuer."""
-    credential: str | None = None
-    """The id of that consumer's credential."""
+    owner: Credential | None = None
+    """The consumer's credential that the issuer is, where it belongs to a consumer."""
 
 
 class Verifier(Generic[Made]):
@@ -66,7 +67,8 @@ class Verifier(Generic[Made]):
         if known is not None:
             return known[0]
         made, end = self._verified(Token.parse(text))
-        self._known[digest] = made, end
+        if len(text) <= LONGEST:
+            self._known[digest] = made, end
         return made
 
     def _verified(self, token: Token) -> tuple[Made, float]:

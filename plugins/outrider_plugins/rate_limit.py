@@ -13,9 +13,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from outrider import Needs, Plugin, Refusal, Reply, Request, Runtime, StartError
 from outrider.headers import header_name
 from outrider_plugins.counters import Charge, SharedCounters, StorageError, Usage, open_counters
-from outrider_plugins.templates import member
+from outrider_plugins.members import member
 
-_log = logging.getLogger("outrider.plugin.rate_limit")
+_log = logging.getLogger("outrider.plugin.rate-limit")
 
 _QUIET = 60.0  # seconds between two log lines that say the same
 _NAMED = ("header:NAME", "claim:NAME")

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from outrider_plugins.download import download
 from outrider_plugins.jwks import Key, KeySet, NoKeysError, parse_jwks
 
-_log = logging.getLogger("outrider.plugins.jwt-auth")
+_log = logging.getLogger("outrider.plugin.jwt-auth")
 _PRINTABLE = re.compile(r"[!-~]+")
 
 REFRESH = 300.0
@@ -40,6 +40,7 @@ class RemoteKeys:
         spread: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.url = url
+        self._name = _public(url)
         self.version = 0
         self._fetch, self._sleep, self._spread = fetch, sleep, spread
         self._keys = KeySet()
@@ -54,7 +55,7 @@ class RemoteKeys:
         A flood of unknown ids makes one fetch in ten seconds. Raises `NoKeysError` before the first good fetch.
         """
         if not self.version:
-            raise NoKeysError(self.url)
+            raise NoKeysError(self._name)
         found = self._keys.find(kid, algorithm)
         if not found:
             self._wanted.set()
@@ -101,9 +102,9 @@ class RemoteKeys:
         # Once, and not every five seconds.
         if complaint and complaint != self._complaint:
             state = "going on with the last good ones" if self.version else "its tokens get 503 until they come"
-            _log.warning("the keys of %s can't be had (%s): %s", self.url, complaint, state)
+            _log.warning("the keys of %s can't be had (%s): %s", self._name, complaint, state)
         elif self._complaint and not complaint:
-            _log.info("the keys of %s are there again", self.url)
+            _log.info("the keys of %s are there again", self._name)
         self._complaint = complaint
 
 
@@ -115,6 +116,12 @@ def check_url(url: str) -> str:
     if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))):
         return url
     raise ValueError("keys come over https, or over http from loopback only: anybody on the way could swap them")
+
+
+def _public(url: str) -> str:
+    """The address for logs, without what may hold a secret: user, password, query and fragment."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _parts(url: str) -> SplitResult:

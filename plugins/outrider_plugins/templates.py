@@ -9,13 +9,13 @@ percent-encoded (RFC 3986, section 2.3).
 import difflib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 from urllib.parse import quote
 
 from outrider import Request, Response
-from outrider.consumer import JSON
+from outrider_plugins.members import member
 
 Place = Literal["header", "query"]
 Reading = Callable[[Request, Response | None], str]
@@ -103,15 +103,6 @@ def _reading(reference: str, *, on_response: bool) -> Reading:
     known = [*single, *(f"{prefix}NAME" for prefix in named)]
     nearest = difflib.get_close_matches(reference, known, 1, 0.0)[0]
     raise ValueError(f"has an unknown reference: did you mean {{{nearest}}}?")
-
-
-def member(data: Mapping[str, JSON], name: str) -> JSON:
-    """The member of that very name, or else the one that its dots lead to."""
-    if name in data:
-        return data[name]
-    first, _, rest = name.partition(".")
-    inner = data.get(first)
-    return member(cast("Mapping[str, JSON]", inner), rest) if isinstance(inner, dict) else None
 
 
 def _text(value: object) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from harness import ask
 from harness.chains import acts, acts_in, change, returns
-from harness.streams import Stream, is_untouched, sets
+from harness.streams import Stream, is_marked, is_untouched, sets
 from outrider import Refusal, Request, Response
 from outrider_envoy.proto.ext_proc_pb2 import CommonResponse, ProcessingResponse
 
@@ -171,5 +171,5 @@ def test_spoofed_identity_headers_are_removed_even_where_no_plugin_looks() -> No
 def test_nothing_that_envoy_would_not_do_is_ever_asked_for() -> None:
     answer = Stream(acts(on_request=lambda request: change(request.headers, "set x-a 1"))).say(ask.request_headers())
     assert not answer.HasField("mode_override")
-    assert not answer.HasField("dynamic_metadata")
+    assert is_marked(answer)
     assert not answer.HasField("override_message_timeout")

@@ -165,6 +165,15 @@ def test_a_stream_that_ended_in_a_message_that_makes_no_sense_was_aborted() -> N
     assert trace.said == ["on_request", "on_request_body", "aborted"]
 
 
+@pytest.mark.parametrize("nonsense", [ALL[0], ALL[2]], ids=["request headers", "response headers"])
+def test_an_exchange_that_was_all_told_and_then_refused_was_aborted(nonsense: ProcessingRequest) -> None:
+    trace = Trace()
+    stream = Stream(traced(trace))
+    assert stream.say(*ALL, nonsense).immediate_response.status.code == 500
+    stream.close()
+    assert trace.said == [*PHASES, "aborted"]
+
+
 @pytest.mark.parametrize("messages", [ALL[2:], ALL[2:3]])
 def test_a_stream_that_begins_with_the_response_runs_no_hook(messages: list[ProcessingRequest]) -> None:
     trace = Trace()

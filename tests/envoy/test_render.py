@@ -144,4 +144,4 @@ def test_ext_proc_has_everything(read: Read, plugin: str) -> None:
 
 def test_an_https_upstream_is_refused_as_long_as_it_is_not_served(read: Read) -> None:
     (mistake,) = unsupported(read(url="https://api.example"))
-    assert "the service orders has an https upstream, which is not served yet" in str(mistake)
+    assert "service orders: has an https upstream, not served yet" in str(mistake)

@@ -37,14 +37,15 @@ def test_every_host_has_all_routes_that_could_match_there_in_kongs_order(read: R
     ]"""
     found = {name: [one["name"] for one in rows[:-1]] for name, rows in hosts(rendered(read(routes=routes))).items()}
     assert found == {
-        "a.example": ["both", "longer", "path", "host", "writes"],
+        "a.example": ["both", "host", "longer", "path", "writes"],
         "*": ["longer", "path", "writes"],
     }
 
 
-def test_a_host_is_matched_with_any_port(read: Read) -> None:
+def test_a_host_is_matched_with_any_port_and_with_a_trailing_dot(read: Read) -> None:
     config = manager(rendered(read(routes="[{name: one, hosts: [a.example]}]")))
-    assert config["route_config"]["virtual_hosts"][0]["domains"] == ["a.example", "a.example:*"]
+    domains = config["route_config"]["virtual_hosts"][0]["domains"]
+    assert domains == ["a.example", "a.example:*", "a.example.", "a.example.:*"]
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,12 @@ def test_a_stream_is_answered_message_by_message_and_half_closed_cleanly() -> No
     assert endings == ["passed"]
 
 
-def test_an_empty_stream_does_nothing() -> None:
+def test_a_stream_that_ends_before_its_first_message_does_not_end_cleanly() -> None:
+    """Envoy would let its request through."""
+
     async def test(worker: Worker) -> None:
-        await done(worker.stream())
+        with pytest.raises(grpc.aio.AioRpcError, match="ended before a decision"):
+            await done(worker.stream())
 
     served(test, QUIET)
 

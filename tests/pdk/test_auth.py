@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from harness.chains import acts
 from outrider import Auth, Consumer, Consumers, Identity, Plugin, Refusal, Request, Response
-from outrider.auth import Outcome
+from outrider.auth import IDENTITY_HEADERS, Outcome
 from outrider.errors import StartError
 from outrider.testing import Outcome as Answer
 from outrider.testing import run
@@ -139,6 +140,16 @@ def test_a_bad_credential_never_goes_upstream(plugin: type[Door]) -> None:
 
 
 BOTH = ("alice", "carl")
+
+
+@pytest.mark.parametrize("name", ["bad", "alice"])
+def test_an_identity_that_an_earlier_plugin_told_of_does_not_outlive_the_answer_of_this_one(name: str) -> None:
+    def boasts(request: Request) -> None:
+        for header in IDENTITY_HEADERS:
+            request.headers[header] = "root"
+
+    told = TOLD["stranger" if name == "bad" else name]
+    assert upstream(ask([acts(on_request=boasts), Door(anonymous="stranger")], door=name)) == told
 
 
 @pytest.mark.parametrize(

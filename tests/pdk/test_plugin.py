@@ -72,7 +72,7 @@ def test_a_misspelt_hook_is_an_error_when_the_class_is_made() -> None:
 
 
 def test_a_field_with_a_hooks_name_is_an_error_when_the_class_is_made() -> None:
-    with pytest.raises(PluginError, match="on_response is a field with a hook's name"):
+    with pytest.raises(PluginError, match="on_response is a field with a hook's or method's name"):
 
         class Bad(Plugin):  # pyright: ignore[reportUnusedClass]
             on_response: int = 1  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]

@@ -7,8 +7,8 @@ from hashlib import sha256
 
 import pytest
 
-from outrider import Consumer, Consumers, Credential, Request, StartError
-from outrider.testing import Outcome, Runner, Runtime, run
+from outrider import Consumer, Consumers, Credential, Request, Runtime, StartError
+from outrider.testing import Outcome, Runner, run
 from outrider_plugins.key_auth import KeyAuth
 
 ALICE = Consumer("c-1", username="alice", custom_id="4711")

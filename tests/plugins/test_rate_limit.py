@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from outrider import Consumer, Plugin, Request, Route
-from outrider.testing import Outcome, Runner, Runtime
+from outrider import Consumer, Plugin, Request, Route, Runtime
+from outrider.testing import Outcome, Runner
 from outrider_plugins.counters import SharedCounters
 from outrider_plugins.rate_limit import Limit, RateLimit
 
@@ -117,7 +117,7 @@ def test_two_workers_share_one_counter(tmp_path: Path) -> None:
 )
 def test_callers_that_differ_have_counters_of_their_own(
     by: str | list[str], first: Mapping[str, Any], second: Mapping[str, Any], tmp_path: Path
-):
+) -> None:
     requests = [Request(**first), Request(**second), Request(**first), Request(**second)]
     assert statuses(limit_one(by), *requests, shared=tmp_path) == [200, 200, 429, 429]
 
@@ -137,7 +137,7 @@ def test_callers_that_differ_have_counters_of_their_own(
 )
 def test_callers_that_do_not_differ_share_one(
     by: str, first: Mapping[str, Any], second: Mapping[str, Any], tmp_path: Path
-):
+) -> None:
     assert statuses(limit_one(by), Request(**first), Request(**second), shared=tmp_path) == [200, 429]
 
 
@@ -175,11 +175,11 @@ def test_a_full_table_refuses_new_callers(tmp_path: Path) -> None:
 
 def test_one_line_a_minute_says_that_nobody_can_count_and_none_names_the_caller(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     requests = [Request(headers={"x-team": "a secret"}) for _ in range(3)]
     with caplog.at_level(logging.DEBUG), somebody_holds_the_counters(tmp_path):
         statuses(limit_one("header:x-team"), *requests, shared=tmp_path)
-    assert [record.levelname for record in caplog.records if "rate_limit" in record.name] == ["ERROR"]
+    assert [record.levelname for record in caplog.records if "rate-limit" in record.name] == ["ERROR"]
     assert "a secret" not in caplog.text
 
 

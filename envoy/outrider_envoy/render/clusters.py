@@ -35,7 +35,8 @@ def workers(endpoints: tuple[str, ...]) -> Section:
         "connect_timeout": "0.250s",
         "lb_policy": "ROUND_ROBIN",
         # With every worker down a request is refused at once, instead of being sent to a dead one.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        # And Envoy's threads hear at once that one is back; by default they wait a second for further changes.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}, "update_merge_window": "0s"},
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2},
         "circuit_breakers": {
             "thresholds": [{"max_connections": ceiling, "max_pending_requests": ceiling, "max_requests": ceiling}]

@@ -2,6 +2,7 @@
 
 from outrider.chain import Chain
 from outrider_envoy.ext_proc import RESPONSE_HOOKS
+from outrider_envoy.marks import NAMESPACE
 from outrider_envoy.render.clusters import WORKERS
 from outrider_envoy.render.plan import Plan, Section, seconds, typed
 from outrider_envoy.selection import ROUTE_KEY
@@ -68,6 +69,7 @@ def _ext_proc(plan: Plan) -> Section:
         # What Envoy would not do is an error, not a silence.
         mutation_rules={"disallow_is_error": True},
         route_cache_action="RETAIN",
+        metadata_options={"receiving_namespaces": {"untyped": [NAMESPACE]}},
         **({"request_attributes": ["source.address"]} if client else {}),
     )
     return {"name": EXT_PROC, "typed_config": config}

@@ -1,6 +1,7 @@
 """Envoy's listener: what every request goes through before a plugin sees it."""
 
 from outrider_envoy.render.filters import plugin_filter
+from outrider_envoy.render.guard import guard
 from outrider_envoy.render.local_replies import local_replies
 from outrider_envoy.render.plan import Plan, Section, typed
 from outrider_envoy.render.routes import virtual_hosts
@@ -50,7 +51,7 @@ def _manager(plan: Plan) -> Section:
         stream_idle_timeout="300s",
         local_reply_config=local_replies(),
         early_header_mutation_extensions=[_strip_identity(plan)],
-        http_filters=[plugin_filter(plan), _router()],
+        http_filters=[plugin_filter(plan), guard(plan), _router()],
         route_config={"name": "outrider", "virtual_hosts": virtual_hosts(plan)},
     )
 

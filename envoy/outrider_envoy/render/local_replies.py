@@ -19,6 +19,7 @@ _WORDS = {
 _CEL = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 # Envoy marks what our workers answered: those replies have a body already.
 _NOT_OURS = "!(response.code_details in ['outrider', 'ext_authz_denied'])"
+_UNMARKED = "response.code_details.startsWith('rbac_access_denied')"
 _SILENT = "response.code_details == 'ext_proc_error_per-message_timeout_exceeded'"
 
 
@@ -27,7 +28,9 @@ def local_replies() -> Section:
     rows = [_mapper(_status("EQ", status), words) for status, words in _WORDS.items()]
     # A worker that hangs is no gateway's time-out: 503, as for a hook over its time.
     silent = _mapper(_details(_SILENT), "The request took too long to check") | {"status_code": 503}
-    return {"mappers": [silent, *rows, _mapper(_status("GE", 400), None)]}
+    # A request that nobody decided on.
+    unmarked = _mapper(_details(_UNMARKED), _WORDS[500]) | {"status_code": 500}
+    return {"mappers": [silent, unmarked, *rows, _mapper(_status("GE", 400), None)]}
 
 
 def _mapper(which: Section, words: str | None) -> Section:

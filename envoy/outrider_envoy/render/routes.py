@@ -2,12 +2,15 @@
 
 import re
 
+from outrider.chain import Chain
 from outrider.config.configuration import Route
 from outrider.routing import Rule, rules
 from outrider_envoy.render.clusters import service_cluster
 from outrider_envoy.render.filters import filter_name, route_filter
+from outrider_envoy.render.guard import unguarded
 from outrider_envoy.render.plan import Plan, Section, seconds
 
+_ESCAPE = re.compile(r"%([0-9A-F]{2})")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -18,7 +21,7 @@ def virtual_hosts(plan: Plan) -> list[Section]:
     """
     ordered = rules(plan.configuration.routes)
     named = sorted({rule.host for rule in ordered if rule.host is not None})
-    hosts = [_virtual_host(plan, host, [host, f"{host}:*"], ordered) for host in named]
+    hosts = [_virtual_host(plan, host, [host, f"{host}:*", f"{host}.", f"{host}.:*"], ordered) for host in named]
     return [*hosts, _virtual_host(plan, None, ["*"], ordered)]
 
 
@@ -33,12 +36,14 @@ def _route(plan: Plan, rule: Rule, route: Route) -> Section:
         "name": route.name,
         "match": _match(rule),
         "route": _action(rule, route),
-        "typed_per_filter_config": {filter_name(plan): route_filter(plan, plan.chains[route.name])},
+        "typed_per_filter_config": _for_filters(plan, plan.chains[route.name]),
     }
 
 
 def _match(rule: Rule) -> Section:
-    match: Section = {"prefix": rule.path or "/"}
+    path = rule.path or "/"
+    # Envoy compares a prefix letter by letter, and the two hexadecimal digits of an escape have two cases.
+    match: Section = {"safe_regex": {"regex": f"{_pattern(path)}.*"}} if "%" in path else {"prefix": path}
     if rule.methods:
         pattern = "|".join(re.escape(method) for method in rule.methods)
         match["headers"] = [{"name": ":method", "string_match": {"safe_regex": {"regex": pattern}}}]
@@ -68,9 +73,14 @@ def _rewrite(rule: Rule, route: Route) -> Section | None:
     if not prefix.rstrip("/") and not base:
         return None
     return {
-        "pattern": {"regex": f"^{re.escape(prefix.rstrip('/'))}/?(.*)$"},
-        "substitution": base.replace("\\", "\\\\") + "/\\1",
+        "pattern": {"regex": f"^{_pattern(prefix.rstrip('/'))}/?(.*)$"},
+        "substitution": f"{base}/\\1",
     }
+
+
+def _pattern(path: str) -> str:
+    """A path as a regular expression that takes its escapes in either case."""
+    return _ESCAPE.sub(lambda escape: "%" + "".join(f"[{d}{d.lower()}]" for d in escape[1]), re.escape(path))
 
 
 def _authority(route: Route) -> str:
@@ -84,5 +94,9 @@ def _nothing(plan: Plan) -> Section:
         "name": "outrider_no_route",
         "match": {"prefix": "/"},
         "direct_response": {"status": 404},
-        "typed_per_filter_config": {filter_name(plan): route_filter(plan, None)},
+        "typed_per_filter_config": _for_filters(plan, None),
     }
+
+
+def _for_filters(plan: Plan, chain: Chain | None) -> Section:
+    return {filter_name(plan): route_filter(plan, chain), **unguarded(chain)}

@@ -27,7 +27,9 @@ class Entities:
         self.mistakes: list[Mistake] = []
         self._rows, self._references, self._document = rows, references, document
         self.services = {
-            row.place: _service(row.model) for row in rows.of("services") if isinstance(row.model, ServiceEntry)
+            row.place: _service(row.model, document.line(row.place))
+            for row in rows.of("services")
+            if isinstance(row.model, ServiceEntry)
         }
         self.routes = dict(self._routes())
         self.groups = {
@@ -80,7 +82,7 @@ class Entities:
         for index, group in enumerate(entry.groups):
             self._references.find("consumer_groups", group.name, (*row.place, "groups", index))
         return Consumer(
-            id=entry.id or _derived_id("consumers", entry.username or entry.custom_id or ""),
+            id=entry.id or _consumer_id(entry),
             username=entry.username,
             custom_id=entry.custom_id,
             groups=tuple(group.name for group in entry.groups),
@@ -123,7 +125,13 @@ def _derived_id(kind: str, name: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{kind}/{name}"))
 
 
-def _service(entry: ServiceEntry) -> Service:
+def _consumer_id(entry: ConsumerEntry) -> str:
+    # a username and somebody else's custom_id may be the same word
+    field, name = ("username", entry.username) if entry.username else ("custom_id", entry.custom_id)
+    return _derived_id(f"consumers/{field}", name or "")
+
+
+def _service(entry: ServiceEntry, line: int) -> Service:
     parts = urlsplit(entry.url) if entry.url else None
     protocol = cast("Any", parts.scheme) if parts else entry.protocol
     port = parts.port if parts else entry.port
@@ -139,6 +147,7 @@ def _service(entry: ServiceEntry) -> Service:
         read_timeout=entry.read_timeout,
         retries=entry.retries,
         tags=tuple(entry.tags),
+        line=line,
     )
 
 

@@ -25,6 +25,7 @@ class Service:
     read_timeout: int
     retries: int
     tags: tuple[str, ...] = ()
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

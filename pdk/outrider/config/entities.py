@@ -159,7 +159,7 @@ class KeyauthCredential(_Credential):
     """A key that proves who calls."""
 
     key: Secret
-    """The key. It may be hashed: `$argon2...`, `$2b$...` or `sha256:...`."""
+    """The key. In clear, or `sha256:` and the 64 hexadecimal digits of its hash."""
 
 
 class JwtSecret(_Credential):

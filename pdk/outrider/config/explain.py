@@ -92,7 +92,7 @@ def _special(detail: ErrorDetails, place: Place, shape: Shape) -> Words | None:
         return context["what"], context["remedy"]
     if kind in ("value_error", "assertion_error"):
         what, _, remedy = str(context.get("error", "")).partition(": ")
-        return what or "is not accepted", remedy or "see `outrider plugins NAME`"
+        return what or "is not accepted", remedy or "change it"
     return None
 
 

@@ -9,13 +9,13 @@ from outrider.config.build import Entities
 from outrider.config.configuration import Configuration
 from outrider.config.document import Document, read
 from outrider.config.file_model import File
+from outrider.config.fitness import unfit
 from outrider.config.mistake import ConfigError, Mistake
 from outrider.config.plugins import PluginBuilder
 from outrider.config.precedence import ScopedPlugin
 from outrider.config.references import References
 from outrider.config.rows import Rows
 from outrider.config.secrets import Secrets
-from outrider.consumer import Consumers
 from outrider.errors import OutriderError
 from outrider.plugin import Plugin
 
@@ -24,8 +24,16 @@ Find = Callable[[Path], Classes]
 """Gives the plugins in one folder of plain files, by name."""
 
 
+Also = Callable[[Configuration], Iterable[Mistake]]
+"""Finds further mistakes in what could be built."""
+
+
 def _find_nothing(_: Path) -> Classes:
     return {}
+
+
+def _nothing(_: Configuration) -> Iterable[Mistake]:
+    return ()
 
 
 def load(
@@ -39,29 +47,44 @@ def load(
 
 
 def build(
-    document: Document, plugins: Classes, find: Find = _find_nothing, environ: Mapping[str, str] = os.environ
+    document: Document,
+    plugins: Classes,
+    find: Find = _find_nothing,
+    environ: Mapping[str, str] = os.environ,
+    also: Also = _nothing,
 ) -> Configuration:
-    """The same for a document that was read already."""
+    """The same for a document that was read already; `also` adds what a gateway has against it."""
     secrets = Secrets(document, environ)
     rows = Rows(secrets)
     found = _PluginDirs(document, plugins, find)
     classes = found.classes(rows)
     references = References(rows, document)
     entities = Entities(rows, references, document)
-    builder = PluginBuilder(classes, references, secrets)
+    builder = PluginBuilder(classes, references, secrets, complete=not found.mistakes)
     scoped = sorted(builder.build(rows, entities), key=lambda one: one.line)
     parts = (secrets, rows, found, references, entities, builder)
-    if mistakes := [mistake for part in parts for mistake in part.mistakes]:
+    mistakes = [mistake for part in parts for mistake in part.mistakes]
+    configuration = _configuration(document, rows, entities, scoped)
+    if configuration is not None:
+        objections = list(unfit(document.file, scoped, configuration.consumers))
+        mistakes += objections or also(configuration)
+    if configuration is None or mistakes:
         raise ConfigError(_public(mistake, secrets) for mistake in mistakes)
-    (top,) = _files(rows)
-    consumers = entities.everybody()
-    if mistakes := list(_unfit(scoped, consumers, secrets)):
-        raise ConfigError(mistakes)
+    return configuration
+
+
+def _configuration(
+    document: Document, rows: Rows, entities: Entities, scoped: Iterable[ScopedPlugin]
+) -> Configuration | None:
+    """All that could be built; None if the file's outermost part is wrong."""
+    top = next(_files(rows), None)
+    if top is None:
+        return None
     return Configuration(
         gateway=top.gateway,
         services=entities.enabled_services(),
         routes=entities.enabled_routes(),
-        consumers=consumers,
+        consumers=entities.everybody(),
         groups=tuple(entities.groups.values()),
         plugins=tuple(scoped),
         document=document,
@@ -72,17 +95,6 @@ def _public(mistake: Mistake, secrets: Secrets) -> Mistake:
     # whatever wrote the words, they are one line and hold no secret
     what, remedy = (" ".join(secrets.hide(text).splitlines()) for text in (mistake.what, mistake.remedy))
     return replace(mistake, what=what, remedy=remedy)
-
-
-def _unfit(plugins: Iterable[ScopedPlugin], consumers: Consumers, secrets: Secrets) -> Iterator[Mistake]:
-    """What the plugins have against the consumers of the file."""
-    for one in plugins:
-        try:
-            one.plugin.check(consumers)
-        except ValueError as error:
-            what, _, remedy = secrets.hide(str(error)).partition(": ")
-            where = f"plugin {one.name}"
-            yield Mistake(secrets.document.file, one.line, where, what, remedy or "mend the plugin's configuration")
 
 
 def _files(rows: Rows) -> Iterator[File]:

@@ -23,11 +23,16 @@ Scope = Mapping[str, Row | None]
 
 
 class PluginBuilder:
-    """Makes an instance of every plugin in a file, and collects what is wrong with them."""
+    """Makes an instance of every plugin in a file, and collects what is wrong with them.
 
-    def __init__(self, classes: Mapping[str, type[Plugin]], references: References, secrets: Secrets) -> None:
+    `complete` is whether `classes` are all that there are: a name that is missing from half of them is no mistake.
+    """
+
+    def __init__(
+        self, classes: Mapping[str, type[Plugin]], references: References, secrets: Secrets, *, complete: bool = True
+    ) -> None:
         self.mistakes: list[Mistake] = []
-        self._classes, self._references, self._secrets = classes, references, secrets
+        self._classes, self._references, self._secrets, self._complete = classes, references, secrets, complete
         self._document = secrets.document
         self._context = {"directory": self._document.directory, "consumers": references.names("consumers")}
         self._taken: dict[tuple[Any, ...], Row] = {}
@@ -45,8 +50,9 @@ class PluginBuilder:
     def _instance(self, row: Row, entry: PluginEntry) -> Plugin | None:
         cls = self._classes.get(entry.name)
         if cls is None:
-            remedy = closest(entry.name, self._classes, "the plugins are")
-            self._add(row, "name", f"no plugin is called {shown(entry.name)}", remedy)
+            if self._complete:
+                remedy = closest(entry.name, self._classes, "the plugins are")
+                self._add(row, "name", f"no plugin is called {shown(entry.name)}", remedy)
             return None
         try:
             return TypeAdapter(cls).validate_python(dict(entry.config), context=self._context)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from outrider.config.document import Document
 from outrider.config.mistake import Mistake, closest, shown
 from outrider.config.rows import Row, Rows
-from outrider.config.where import Place, where
+from outrider.config.where import Place, at, where
 
 _UNIQUE: Mapping[str, tuple[str, ...]] = {
     "services": ("name", "id"),
@@ -66,11 +66,16 @@ class References:
         for row in rows:
             value = row.text(field)
             if value is not None and first.setdefault(value, row) is not row:
-                given = "the same value" if (row.kind, field) in _SECRET else shown(value)
+                given = self._given(row, field)
                 what = f"{given} is taken by {where(self._document.data, first[value].place)}"
                 line = self._document.line((*first[value].place, field))
                 remedy = f"change this one or the one in line {line}"
                 self.mistakes.append(self._document.mistake((*row.place, field), what, remedy))
+
+    def _given(self, row: Row, field: str) -> str:
+        # as the file has it: a secret that a reference stands for would be shown
+        secret = (row.kind, field) in _SECRET
+        return "the same value" if secret else shown(at(self._document.data, (*row.place, field)))
 
 
 def _by_name(rows: list[Row], fields: tuple[str, ...]) -> dict[str, Row]:

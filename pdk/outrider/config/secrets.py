@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,13 @@ MAX_BYTES = 64 * 1024
 _REFERENCE = re.compile(r"\{vault://([^{}]*)(\}?)")
 _FORMS = "write {vault://env/NAME} or {vault://file/PATH}"
 _BEGINNING = "{vault://"
+_HOLDERS = {
+    ("plugins", "config"),
+    ("consumers", "keyauth_credentials"),
+    ("consumers", "jwt_secrets"),
+    ("consumers", "basicauth_credentials"),
+}
+"""What may hold a reference: all else is shown in rendered files, in logs and to upstream."""
 
 
 class _UnresolvedError(Exception):
@@ -53,6 +61,7 @@ class Secrets:
 
     def _text(self, text: str, place: Place) -> str:
         try:
+            _check_place(text, place)
             return _REFERENCE.sub(lambda match: self._secret(match[1], closed=bool(match[2])), text)
         except _UnresolvedError as error:
             self.mistakes.append(self.document.mistake(place, error.what, error.remedy))
@@ -72,9 +81,17 @@ class Secrets:
         return value
 
 
+def _check_place(text: str, place: Place) -> None:
+    keys = [step for step in place if isinstance(step, str)]
+    match = _REFERENCE.search(text)
+    if match and _HOLDERS.isdisjoint(pairwise(keys)):
+        what = f"{shown(match[0])} can't stand here, where the secret would be shown"
+        raise _UnresolvedError(what, "write the value itself; only a plugin's config and credentials hold secrets")
+
+
 def _spellings(value: str) -> Iterator[str]:
     yield value
-    yield shown(value, limit=2 * MAX_BYTES)[1:-1]
+    yield shown(value, limit=8 * MAX_BYTES)[1:-1]
     yield repr(value)[1:-1]
 
 

@@ -10,13 +10,13 @@ from outrider.config.secrets import MAX_BYTES, Secrets
 
 
 def document(value: str, directory: Path) -> Document:
-    return parse(f'a:\n  - "{value}"\n', "f.yaml", directory)
+    return parse(f'plugins:\n  - config: "{value}"\n', "f.yaml", directory)
 
 
 def resolved(value: str, directory: Path = Path(), **environ: str) -> str:
     secrets = Secrets(document(value, directory), environ)
     assert not secrets.mistakes
-    found: str = secrets.data["a"][0]
+    found: str = secrets.data["plugins"][0]["config"]
     return found
 
 
@@ -46,25 +46,27 @@ def test_a_file_is_put_in_without_its_last_line_end(tmp_path: Path, ending: byte
 
 def test_a_secret_is_never_missing_nor_empty(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
-    assert told("{vault://env/KEY}") == '2: a[0]: the environment has no "KEY"'
-    assert told("{vault://env/KEY}", KEY="") == '2: a[0]: "KEY" is empty in the environment'
-    assert told("{vault://file/none}", tmp_path) == f'2: a[0]: there is no file "{tmp_path}/none"'
-    assert told("{vault://file/empty}", tmp_path) == f'2: a[0]: "{tmp_path}/empty" is empty'
+    assert told("{vault://env/KEY}") == '2: plugins[0].config: the environment has no "KEY"'
+    assert told("{vault://env/KEY}", KEY="") == '2: plugins[0].config: "KEY" is empty in the environment'
+    assert told("{vault://file/none}", tmp_path) == f'2: plugins[0].config: there is no file "{tmp_path}/none"'
+    assert told("{vault://file/empty}", tmp_path) == f'2: plugins[0].config: "{tmp_path}/empty" is empty'
 
 
 def test_a_file_that_is_no_secret_is_refused(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b"x" * (MAX_BYTES + 1))
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    assert told("{vault://file/large}", tmp_path) == f'2: a[0]: "{tmp_path}/large" is larger than 64 KiB'
-    assert told("{vault://file/binary}", tmp_path) == f'2: a[0]: "{tmp_path}/binary" can\'t be read as text'
-    assert told("{vault://file/.}", tmp_path).startswith("2: a[0]: there is no file")
-    assert told("{vault://file//dev/zero}").startswith("2: a[0]: there is no file")
+    assert told("{vault://file/large}", tmp_path) == f'2: plugins[0].config: "{tmp_path}/large" is larger than 64 KiB'
+    assert (
+        told("{vault://file/binary}", tmp_path) == f'2: plugins[0].config: "{tmp_path}/binary" can\'t be read as text'
+    )
+    assert told("{vault://file/.}", tmp_path).startswith("2: plugins[0].config: there is no file")
+    assert told("{vault://file//dev/zero}").startswith("2: plugins[0].config: there is no file")
 
 
 def test_the_document_keeps_the_reference() -> None:
     written = document("{vault://env/KEY}", Path())
     Secrets(written, {"KEY": "s3cret"})
-    assert written.data == {"a": ["{vault://env/KEY}"]}
+    assert written.data == {"plugins": [{"config": "{vault://env/KEY}"}]}
 
 
 def test_the_words_of_others_are_shown_without_secrets() -> None:

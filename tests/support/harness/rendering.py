@@ -9,6 +9,7 @@ from outrider.compiling import compile_chains, identity_headers
 from outrider.config import Configuration, load
 from outrider.metrics import Metrics
 from outrider_envoy.render import Plan, bootstrap
+from outrider_envoy.render.filters import EXT_AUTHZ, EXT_PROC
 
 Section = dict[str, Any]
 Read = Callable[..., Configuration]
@@ -123,9 +124,9 @@ def configurations(folder: Path) -> Read:
     return read
 
 
-def rendered(configuration: Configuration) -> Section:
+def rendered(configuration: Configuration, workers: tuple[str, ...] = ("unix:/run/w0", "unix:/run/w1")) -> Section:
     chains = {chain.route.name: chain for chain in compile_chains(configuration, Metrics(slots=1 << 12))}
-    plan = Plan(configuration, chains, identity_headers(configuration), ("unix:/run/w0", "unix:/run/w1"))
+    plan = Plan(configuration, chains, identity_headers(configuration), workers)
     return bootstrap(plan)
 
 
@@ -144,8 +145,8 @@ def route(document: Section, name: str) -> Section:
 
 
 def per_route(document: Section, name: str) -> Section:
-    (config,) = route(document, name)["typed_per_filter_config"].values()
-    found: Section = config
+    configs = route(document, name)["typed_per_filter_config"]
+    found: Section = next(config for key, config in configs.items() if key in (EXT_PROC, EXT_AUTHZ))
     return found
 
 

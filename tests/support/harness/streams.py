@@ -71,8 +71,16 @@ def check(message: CheckRequest, *plugins: Plugin, route: str | None = "orders")
 
 
 def is_untouched(answer: ProcessingResponse, message: ProcessingRequest) -> bool:
-    """Whether an answer lets a message on, in its own kind and with no change at all."""
-    return answer == proceed(message)
+    """Whether an answer lets a message on, in its own kind and with no change at all; a mark changes nothing."""
+    bare = ProcessingResponse()
+    bare.CopyFrom(answer)
+    bare.ClearField("dynamic_metadata")
+    return bare == proceed(message)
+
+
+def is_marked(answer: ProcessingResponse) -> bool:
+    """Whether an answer carries the mark of a decision, without which our own Envoy lets nothing on."""
+    return bool(answer.dynamic_metadata == {"outrider": {"decided": True}})
 
 
 def sets(common: CommonResponse | Any) -> list[tuple[str, bytes, bool]]:

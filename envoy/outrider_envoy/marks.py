@@ -1,0 +1,5 @@
+"""The mark that every decision to let a request on leaves in Envoy's dynamic metadata."""
+
+NAMESPACE = "outrider"
+"""Where ext_proc puts it; ext_authz has a namespace of its own, named after its filter."""
+DECIDED = "decided"

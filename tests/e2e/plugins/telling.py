@@ -1,0 +1,27 @@
+"""Plugins that tell what a request looks like from inside, and how often they were asked."""
+
+import os
+import signal
+from pathlib import Path
+
+from outrider import Plugin, Request
+
+
+class Tell(Plugin):
+    """Tells upstream which route and which client the plugins see."""
+
+    def on_request(self, request: Request, /) -> None:
+        request.headers["x-route"] = request.route.name
+        request.headers["x-client"] = request.client
+
+
+class Dies(Plugin):
+    """Writes one line for each request that reaches it to `log`; where `x-die` is set, its whole worker dies."""
+
+    log: Path
+
+    def on_request(self, request: Request, /) -> None:
+        with self.log.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        if "x-die" in request.headers:
+            os.kill(os.getpid(), signal.SIGKILL)
