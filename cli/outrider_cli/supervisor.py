@@ -109,8 +109,12 @@ async def _outcome(running: asyncio.Future[None]) -> None:
     try:
         with suppress(asyncio.CancelledError):
             await running
-    except* OutriderError as group:
-        raise _first(group) from None
+    except BaseExceptionGroup as group:
+        # Not `except*`: before 3.11.4 that wraps in a group again what is raised in it.
+        known = group.subgroup(OutriderError)
+        if known is None:
+            raise
+        raise _first(known) from None
 
 
 def _first(group: BaseExceptionGroup[OutriderError]) -> OutriderError:
