@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator
 import grpc
 import uvloop
 
+from outrider_envoy.marks import DECIDED, NAMESPACE
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
 
 
 async def process(messages: AsyncIterator[ProcessingRequest], _: object) -> AsyncIterator[ProcessingResponse]:
+    answer = ProcessingResponse()
+    answer.request_headers.SetInParent()
+    # Our bootstrap lets nothing on without it.
+    answer.dynamic_metadata.update({NAMESPACE: {DECIDED: True}})
     async for _message in messages:
-        answer = ProcessingResponse()
-        answer.request_headers.SetInParent()
         yield answer
 
 
