@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from outrider.errors import StartError
+from outrider_cli.tether import tethered
 
 _log = logging.getLogger("outrider.supervisor")
 
@@ -24,7 +25,7 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], restarted: Callable[[], None]) -> None:
         self.name = name
         self.started = 0.0
-        self._command = command
+        self._command = tethered(command)
         self._restarted = restarted
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False

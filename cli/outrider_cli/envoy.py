@@ -138,8 +138,7 @@ def command(folder: Folder, gateway: Gateway) -> list[str]:
     log = gateway.log
     form = _LOG_TEXT if logs.is_text(log.format, sys.stderr) else _LOG_JSON
     return [
-        *(sys.executable, "-m", "outrider_cli.tether", find_envoy()),
-        *("--config-path", str(folder.bootstrap), "--concurrency", str(gateway.concurrency)),
+        *(find_envoy(), "--config-path", str(folder.bootstrap), "--concurrency", str(gateway.concurrency)),
         # Two gateways on one machine must not share memory.
         *("--disable-hot-restart", "--log-level", _LEVELS[log.level], "--log-format", form),
         # It would write a line for each request that is refused because no worker is there.

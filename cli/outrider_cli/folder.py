@@ -1,9 +1,12 @@
 """The private folder of a running gateway: sockets, counters, what each worker tells of itself."""
 
+import fcntl
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +14,10 @@ from outrider.errors import StartError
 
 _WORKERS = 256
 _SOCKET_PATH = 103  # bytes, on macOS; Linux takes 107
+
+
+_PREFIX, _LOCK = "outrider-", "lock"
+_YOUNG = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,11 @@ class Folder:
         """The socket of Envoy's admin interface."""
         return self.path / "admin.sock"
 
+    @property
+    def lock(self) -> Path:
+        """Locked by the supervisor while it lives."""
+        return self.path / _LOCK
+
     def socket(self, index: int) -> Path:
         return self.path / f"worker-{index}.sock"
 
@@ -55,12 +67,28 @@ class Folder:
 
 @contextmanager
 def private_folder() -> Generator[Folder]:
-    """A new folder, removed with all that is in it at the end."""
-    folder = Folder(Path(tempfile.mkdtemp(prefix="outrider-")))
+    """A new folder, removed with all that is in it at the end. Removes those of gateways that were killed, too."""
+    _sweep(Path(tempfile.gettempdir()))
+    folder = Folder(Path(tempfile.mkdtemp(prefix=_PREFIX)))
     try:
         if len(bytes(folder.socket(_WORKERS))) > _SOCKET_PATH:
             raise StartError(f"{folder.path} is too long for the path of a socket: set TMPDIR to a shorter one")
         folder.shared.mkdir(mode=0o700)
-        yield folder
+        with folder.lock.open("w") as lock:
+            # Held as long as the gateway lives. Cleaners of /tmp leave a locked folder alone, too.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
     finally:
         shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def _sweep(parent: Path) -> None:
+    """Removes the folders of dead gateways: each holds a configuration with its secrets."""
+    for lock in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        if lock.parent.lstat().st_uid != os.getuid():
+            continue
+        with suppress(OSError), lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A younger one may be about to be locked.
+            if time.time() - lock.stat().st_mtime > _YOUNG:
+                shutil.rmtree(lock.parent, ignore_errors=True)

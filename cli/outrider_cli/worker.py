@@ -26,7 +26,6 @@ from outrider.place import place
 from outrider.runtime import Runtime
 from outrider_cli.folder import Folder
 from outrider_cli.loading import Loaded, Source
-from outrider_cli.tether import tie
 from outrider_envoy.selection import Chains
 from outrider_envoy.server import Server
 
@@ -41,7 +40,6 @@ DRAIN = 10.0
 def main() -> None:
     """Runs one worker; exits with 3 if it can't start."""
     options = _options()
-    tie()
     # A core file would hold every secret of the configuration.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     folder = Folder(options.folder)
