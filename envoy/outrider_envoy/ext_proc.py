@@ -260,6 +260,7 @@ def _request_answer(kind: Kind, exchange: Exchange) -> ProcessingResponse:
     request_changes(part.response, request)
     if body is not None:
         replace_body(part.response, body, held=kind == "request_body")
+        exchange.new_request_body = None
     return answer
 
 
