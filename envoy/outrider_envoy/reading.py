@@ -19,21 +19,17 @@ def fields_of(header_map: HeaderMap) -> Fields:
     """All fields, with pseudo-headers, bytes kept as surrogate escapes."""
     fields: Fields = {}
     for header in header_map.headers:
-        name = header.key
-        # Envoy fills raw_value; value is for one that is told not to.
-        value = _text(header.raw_value) or header.value
+        name, raw = header.key, header.raw_value
+        try:
+            # Envoy fills raw_value; value is for one that is told not to.
+            value = raw.decode() or header.value
+        except UnicodeDecodeError:
+            value = raw.decode("utf-8", "surrogateescape")
         if name in fields:
             fields[name].append(value)
         else:
             fields[name] = [value]
     return fields
-
-
-def _text(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("utf-8", "surrogateescape")
 
 
 def request_of(message: ProcessingRequest) -> Request:
