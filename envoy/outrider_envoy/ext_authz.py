@@ -7,7 +7,7 @@ from typing import cast
 from outrider.exchange import Exchange, Walk
 from outrider.request import Request
 from outrider.response import Refusal
-from outrider.verdict import PASS, Reply, Verdict, reply
+from outrider.verdict import NO_ROUTE, PASS, UNCHECKED, Reply, Verdict, reply
 from outrider.waiting import Wait
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.marks import DECIDED
@@ -39,7 +39,7 @@ class Check:
             named = message.attributes.context_extensions.get(ROUTE_KEY, self._route)
             chain = self._chains.find(named, request)
             if chain is None:
-                return _denied(reply(request, Refusal(404, "No route matches this request")))
+                return _denied(reply(request, Refusal(404, NO_ROUTE)))
             self._exchange = chain.begin(request)
             self._walk = self._exchange.request_phase()
             return self._advance()
@@ -85,7 +85,7 @@ class Check:
         if self._exchange is not None:
             self._exchange.end(aborted=True)
         request = self._exchange.request if self._exchange is not None else Request()
-        return _denied(reply(request, Refusal(500, "The request could not be checked")))
+        return _denied(reply(request, Refusal(500, UNCHECKED)))
 
 
 def _ok(exchange: Exchange) -> CheckResponse:

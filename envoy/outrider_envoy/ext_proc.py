@@ -13,7 +13,7 @@ from outrider.exchange import Exchange, Walk
 from outrider.needs import Hook
 from outrider.request import Request
 from outrider.response import Refusal, Response
-from outrider.verdict import PASS, Reply, Verdict, has_no_body, reply
+from outrider.verdict import NO_ROUTE, PASS, UNCHECKED, Reply, Verdict, has_no_body, reply
 from outrider.waiting import Wait
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.marks import DECIDED, NAMESPACE
@@ -123,7 +123,7 @@ class Conversation:
         request = request_of(message)
         chain = self._chains.find(self._route, request, lambda: attribute(message, "xds.route_name"))
         if chain is None:
-            return self._end(reply(request, Refusal(404, "No route matches this request")))
+            return self._end(reply(request, Refusal(404, NO_ROUTE)))
         self._chain = chain
         if chain.hooks & BODY_HOOKS and message.HasField("protocol_config"):
             # Only the first message says in which modes Envoy sends bodies.
@@ -213,7 +213,7 @@ class Conversation:
             self._walk.close()
             self._walk = None
         request = self._exchange.request if self._exchange is not None else Request()
-        return self._end(reply(request, Refusal(500, "The request could not be checked")))
+        return self._end(reply(request, Refusal(500, UNCHECKED)))
 
     def _end(self, refusal: Reply) -> ProcessingResponse:
         """A reply is final: whatever Envoy sends after it gets the same answer."""

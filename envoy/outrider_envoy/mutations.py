@@ -43,8 +43,8 @@ def response_changes(common: CommonResponse, exchange: Exchange, response: Respo
     """What the chain changed about the response's headers and status."""
     if response.headers.changed:
         write_changes(common.header_mutation, response.headers.changes())
-    for name, values in exchange.request.reply_changes():
-        write_changes(common.header_mutation, [(name, values)])
+    if reply_changes := exchange.request.reply_changes():
+        write_changes(common.header_mutation, reply_changes)
     if response.status_changed:
         write_header(common.header_mutation.set_headers.add(), ":status", str(response.status))
 

@@ -20,7 +20,6 @@ class Chain:
         self.slots = tuple(sorted(slots, key=lambda slot: -slot.steps[0].plugin.priority))
         steps = [step for slot in self.slots for step in slot.steps]
         needs = [step.plugin.needs() for step in steps]
-        self.plugins = tuple((step.name, step.plugin) for step in steps)
         self.hooks: frozenset[Hook] = frozenset(hook for step in steps for hook in step.plugin.hooks())
         self.facts: frozenset[Fact] = frozenset(fact for need in needs for fact in need.facts)
         self.reply_headers = frozenset(name.lower() for need in needs for name in need.reply_headers)

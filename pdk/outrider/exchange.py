@@ -12,7 +12,7 @@ from outrider.request import NarrowRequest, Request
 from outrider.response import Refusal, Response
 from outrider.slot import Slot
 from outrider.step import HookMethod, Step
-from outrider.verdict import PASS, Verdict, check, materialized, reply
+from outrider.verdict import PASS, UNCHECKED, Verdict, check, materialized, reply
 from outrider.waiting import CANCELLATIONS, Wait, begin
 
 _clock = time.perf_counter
@@ -264,7 +264,7 @@ class Exchange:
 def _fault(request: Request, error: BaseException) -> Response:
     if isinstance(error, OverdueError):
         return materialized(request, Refusal(503, "The request took too long to check"))
-    return materialized(request, Refusal(500, "The request could not be checked"))
+    return materialized(request, Refusal(500, UNCHECKED))
 
 
 def _log_step(step: Step, hook: HookMethod, request: Request, record: LogRecord) -> None:

@@ -30,6 +30,10 @@ class Reply:
     """Set for a gRPC call that was refused: adapters answer it by the gateway's own means, with `body` as message."""
 
 
+UNCHECKED = "The request could not be checked"
+NO_ROUTE = "No route matches this request"
+"""What downstream is told where no plugin speaks: the same words from a worker and from the gateway itself."""
+
 Verdict = Pass | Reply
 PASS: Final = Pass()
 

@@ -9,8 +9,6 @@ from outrider.errors import ContractError, OverdueError
 
 CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
 """What ends a hook from outside. Raised by the hook itself it is a fault like any other."""
-
-
 GRACE = 0.1
 """How long a hook may go on after it was cancelled, in seconds."""
 

@@ -159,7 +159,7 @@ def test_what_a_gateway_must_know_counts_every_configuration_that_could_run(comp
 """)["first"]
     assert chain.hooks == {"on_request", "on_response"}
     assert chain.budget == pytest.approx(1.0 + 0.1 + 0.2)
-    assert [name for name, _ in chain.plugins] == ["who", "tag", "tag"]
+    assert [step.name for slot in chain.slots for step in slot.steps] == ["who", "tag", "tag"]
 
 
 def test_identity_headers_of_any_route_are_stripped_on_every_route(

@@ -1,15 +1,16 @@
 """Envoy's own refusals, in the form that all refusals have."""
 
+from outrider.verdict import NO_ROUTE, UNCHECKED
 from outrider_envoy.render.plan import Section, typed
 
 _WORDS = {
     400: "The request is malformed",
-    404: "No route matches this request",
+    404: NO_ROUTE,
     408: "The request took too long to arrive",
     413: "The body is too large",
     426: "HTTP/1.1 or later is needed",
     431: "The headers are too large",
-    500: "The request could not be checked",
+    500: UNCHECKED,
     502: "The service sent no valid response",
     503: "The service can't be reached",
     504: "The service took too long to respond",
