@@ -7,7 +7,7 @@ PROTO_DIR := envoy/outrider_envoy/proto
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench soak lock proto clean
+.PHONY: help install demo test check format bench soak docs lock proto clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,13 +32,18 @@ format: $(STAMP) ## what ruff can put right by itself
 
 bench: $(STAMP) ## requests a second, and CPU microseconds a request
 	@PYTHONPATH=examples/demo $(BIN)/python bench/run.py
+	@PYTHONPATH=tests/support $(BIN)/python bench/streams.py
 
 soak: $(STAMP) ## long fuzzing and endurance
 	@$(BIN)/python bench/soak.py
 
+docs: $(STAMP) ## the manual as a site, in build/site
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --builder html docs build/site
+	@echo "The manual is in build/site/index.html"
+
 lock: $(STAMP) ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
-	    --upgrade --no-header --no-annotate --extra envoy --group dev --output-file requirements.lock
+	    --upgrade --no-header --no-annotate --extra envoy --extra otlp-grpc --extra otlp-http --group dev --output-file requirements.lock
 	@! grep -n '://' requirements.lock
 
 proto: $(STAMP) ## Python code from the proto files

@@ -8,9 +8,10 @@ from outrider.needs import Hook
 _MISSING: dict[str, dict[Hook, str]] = {
     "ext_proc": {},
     "ext_authz": {
-        "on_request_body": "bodies",
+        "on_request_chunk": "bodies piece by piece",
         "on_response": "a response phase",
         "on_response_body": "a response phase",
+        "on_response_chunk": "a response phase",
         "on_log": "the end of a request",
     },
 }
@@ -38,9 +39,6 @@ def _hooks(configuration: Configuration) -> Iterator[Mistake]:
 
 def _gateway(configuration: Configuration) -> Iterator[Mistake]:
     document = configuration.document
-    if configuration.gateway.trusted_ips:
-        place = ("gateway", "trusted_ips")
-        yield document.mistake(place, "is not served yet", "remove it; x-forwarded-for is believed from nobody")
     for service in configuration.services:
         if service.protocol == "https":
             where = f"service {service.name}"

@@ -13,10 +13,14 @@ from outrider_envoy.errors import ProtocolError
 from outrider_envoy.marks import DECIDED
 from outrider_envoy.proto.core_pb2 import HeaderValue, HeaderValueOption
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest, CheckResponse, Status
-from outrider_envoy.reading import checked_request
+from outrider_envoy.reading import checked_request, is_partial
 from outrider_envoy.selection import ROUTE_KEY, Chains
 
 _log = logging.getLogger("outrider.envoy")
+
+BODY_KEY = "outrider-body"
+"""The context extension by which a route says that its checks bring the body."""
+WHOLE = "whole"
 
 _OK, _PERMISSION_DENIED = 0, 7
 
@@ -26,30 +30,34 @@ Answer = CheckResponse | Wait
 class Check:
     """One check. `receive` gives the answer, or a `Wait`: let it settle, then call `resume`. `close` at the end."""
 
-    def __init__(self, chains: Chains, route: str | None) -> None:
+    def __init__(self, chains: Chains, route: str | None, client: str | None = None) -> None:
         self._chains = chains
         self._route = route
+        self._client = client
         self._exchange: Exchange | None = None
         self._walk: Walk | None = None
+        self._body: bytes | None = None
+        self._broken = False
 
     def receive(self, message: CheckRequest) -> Answer:
         """The answer to the check."""
         try:
-            request = checked_request(message)
+            request = checked_request(message, self._client)
             named = message.attributes.context_extensions.get(ROUTE_KEY, self._route)
             chain = self._chains.find(named, request)
             if chain is None:
                 return _denied(reply(request, Refusal(404, NO_ROUTE)))
             self._exchange = chain.begin(request)
+            self._body = _whole_body(message)
             self._walk = self._exchange.request_phase()
-            return self._advance()
+            return self._advance(None)
         except ProtocolError as error:
             return self._refuse(error)
 
     def resume(self) -> Answer:
         """Goes on after the `Wait` has settled."""
         try:
-            return self._advance()
+            return self._advance(None)
         except ProtocolError as error:
             return self._refuse(error)
 
@@ -60,17 +68,20 @@ class Check:
             self._walk.close()
             self._walk = None
         if self._exchange is not None:
-            self._exchange.end(aborted=unfinished)
+            self._exchange.end(aborted=unfinished or self._broken)
 
-    def _advance(self) -> Answer:
+    def _advance(self, sent: bytes | None) -> Answer:
         try:
-            wanted = cast("Walk", self._walk).send(None)
+            wanted = cast("Walk", self._walk).send(sent)
         except StopIteration as stop:
             self._walk = None
             return self._decide(stop.value)
         if isinstance(wanted, Wait):
             return wanted
-        raise ProtocolError("a plugin needs the body, which ext_authz does not send: use ext_proc")
+        if self._body is None:
+            remedy = f"set with_request_body with pack_as_bytes, and the route's extension {BODY_KEY}: {WHOLE}"
+            raise ProtocolError(f"a plugin needs the whole body: {remedy}")
+        return self._advance(self._body)
 
     def _decide(self, verdict: Verdict) -> CheckResponse:
         if verdict is not PASS:
@@ -79,13 +90,19 @@ class Check:
 
     def _refuse(self, error: ProtocolError) -> CheckResponse:
         _log.warning("request refused: %s", error)
-        if self._walk is not None:
-            self._walk.close()
-            self._walk = None
-        if self._exchange is not None:
-            self._exchange.end(aborted=True)
+        self._broken = True
+        self.close()
         request = self._exchange.request if self._exchange is not None else Request()
         return _denied(reply(request, Refusal(500, UNCHECKED)))
+
+
+def _whole_body(message: CheckRequest) -> bytes | None:
+    """The request's body, None where it is not known to be whole: an absent one and one left out look the same."""
+    http = message.attributes.request.http
+    if message.attributes.context_extensions.get(BODY_KEY) != WHOLE or is_partial(message):
+        return None
+    # In `body`, without pack_as_bytes, other bytes stand for what is not UTF-8.
+    return None if http.body else http.raw_body
 
 
 def _ok(exchange: Exchange) -> CheckResponse:

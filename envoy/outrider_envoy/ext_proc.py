@@ -1,77 +1,78 @@
 """One ext_proc stream as a state machine: messages in, messages out, no I/O.
 
-Envoy sends the request's headers, then its body if asked to, then the same of the response. Each message gets
-exactly one answer. A message that makes no sense here gets a refusal, and an error ends the stream with a gRPC
-status: a stream that ends cleanly without an answer would let the request through.
+Envoy sends the request's headers, then its body if asked to, then the same of the response; while a request still
+streams, messages of both may alternate. Each message gets an answer. A message that makes no sense here
+gets a refusal, and an error ends the stream with a gRPC status: a stream that ends cleanly without an answer would
+let the request through.
 """
 
 import logging
-from typing import Final, Literal, cast, get_args
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import cast
 
 from outrider.chain import Chain
-from outrider.exchange import Exchange, Walk
-from outrider.needs import Hook
+from outrider.exchange import Exchange
 from outrider.request import Request
 from outrider.response import Refusal, Response
-from outrider.verdict import NO_ROUTE, PASS, UNCHECKED, Reply, Verdict, has_no_body, reply
+from outrider.verdict import NO_ROUTE, PASS, UNCHECKED, Reply, Verdict, reply
 from outrider.waiting import Wait
+from outrider_envoy.answers import UNTOUCHED, chunk_answers, request_answer, response_answer
+from outrider_envoy.direction import Direction, Kind
 from outrider_envoy.errors import ProtocolError
-from outrider_envoy.marks import DECIDED, NAMESPACE
-from outrider_envoy.mutations import immediate, replace_body, request_changes, response_changes
-from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode, ProcessingRequest, ProcessingResponse
-from outrider_envoy.reading import attribute, request_of, response_of
+from outrider_envoy.fitting import fitted
+from outrider_envoy.modes import BODY_HOOKS, DUPLEX, NONE, RESPONSE_HOOKS, processing_mode
+from outrider_envoy.mutations import immediate
+from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
+from outrider_envoy.reading import asks_for_upgrade, attribute, is_upgrade, request_of, response_of
 from outrider_envoy.selection import Chains
 
 _log = logging.getLogger("outrider.envoy")
 
-Kind = Literal[
-    "request_headers", "request_body", "request_trailers", "response_headers", "response_body", "response_trailers"
-]
 Answer = ProcessingResponse | Wait
-
-BODY_HOOKS: Final[frozenset[Hook]] = frozenset({"on_request_body", "on_response_body"})
-RESPONSE_HOOKS: Final[frozenset[Hook]] = frozenset({"on_response", "on_response_body", "on_log"})
 
 
 class Conversation:
     """One stream, which is one request and its response.
 
-    `receive` takes a message and gives the answer, or a `Wait`: let it settle, then call `resume`. `close` when the
-    stream has ended, by half-close or by cancel: both are normal.
+    `receive` takes a message and gives the answer, or a `Wait`: let it settle, then call `resume`. What is then in
+    `rest` is to be sent behind it. `close` when the stream has ended, by half-close or by cancel: both are normal.
     """
 
     __slots__ = (
-        "_bodiless",
+        "_active",
         "_broken",
         "_chain",
         "_chains",
-        "_consumed",
+        "_chunk",
         "_exchange",
         "_final",
         "_kind",
-        "_modes",
+        "_last",
         "_passed",
+        "_request",
         "_response",
         "_route",
-        "_walk",
-        "_wanted",
+        "_upstream",
+        "rest",
     )
 
     def __init__(self, chains: Chains, route: str | None) -> None:
+        self.rest: Sequence[ProcessingResponse] = ()
         self._chains = chains
         self._route = route
         self._exchange: Exchange | None = None
         self._chain: Chain | None = None
-        self._response: Response | None = None
-        self._walk: Walk | None = None
+        self._upstream: Response | None = None
+        self._request = Direction("request_headers", "request_body", "request_trailers")
+        self._response = Direction("response_headers", "response_body", "response_trailers")
+        self._active = self._request
         self._kind: Kind | None = None
-        self._wanted: Kind | None = None
+        self._chunk = b""
+        self._last = False
         self._final: ProcessingResponse | None = None
-        self._bodiless = False
         self._passed = False
         self._broken = False
-        self._modes: tuple[int, int] | None = None
-        self._consumed: set[Kind] = set()
 
     def receive(self, message: ProcessingRequest) -> Answer:
         """The answer to one message. Raises `ProtocolError` for a kind that nobody knows."""
@@ -81,6 +82,7 @@ class Conversation:
         if self._final is not None:
             return self._final
         self._kind = kind
+        self._active = self._request if kind.startswith("request") else self._response
         try:
             return self._dispatch(kind, message)
         except ProtocolError as error:
@@ -95,123 +97,195 @@ class Conversation:
 
     def close(self) -> None:
         """The stream is over. What still waited has decided nothing; the plugins' `on_log` runs."""
-        unfinished = self._walk is not None
-        if self._walk is not None:
-            self._walk.close()
-            self._walk = None
+        unfinished = self._request.stop() | self._response.stop()
         if self._exchange is not None:
-            missed = self._passed and self._response is None and self._expects_response()
-            self._exchange.end(aborted=unfinished or missed or self._broken)
+            missed = self._passed and self._upstream is None and self._expects_response()
+            cut = (self._response if self._upstream else self._request).state == "chunks"
+            self._exchange.end(aborted=unfinished or self._broken or (self._final is None and (missed or cut)))
+
+    def lose(self) -> None:
+        """An answer did not reach Envoy."""
+        self._broken = True
 
     @property
     def undecided(self) -> bool:
         """Whether the stream has brought no decision yet: it must not end as if there were one."""
-        return self._kind is None or self._walk is not None
+        return self._kind is None or self._request.walk is not None or self._response.walk is not None
 
     def _dispatch(self, kind: Kind, message: ProcessingRequest) -> Answer:
         if kind == "request_headers":
             return self._request_headers(message)
         if kind == "response_headers":
             return self._response_headers(message)
-        if kind in ("request_body", "response_body"):
-            return self._body(kind, message)
+        self._check_order(kind)
+        if kind == "request_body":
+            return self._body(message.request_body.body, last=message.request_body.end_of_stream)
+        if kind == "response_body":
+            return self._body(message.response_body.body, last=message.response_body.end_of_stream)
         return self._trailers(kind)
 
     def _request_headers(self, message: ProcessingRequest) -> Answer:
-        if self._exchange is not None or self._response is not None:
+        if self._exchange is not None or self._upstream is not None:
             raise ProtocolError("request headers came twice, or after the response's")
         request = request_of(message)
         chain = self._chains.find(self._route, request, lambda: attribute(message, "xds.route_name"))
         if chain is None:
             return self._end(reply(request, Refusal(404, NO_ROUTE)))
         self._chain = chain
-        if chain.hooks & BODY_HOOKS and message.HasField("protocol_config"):
-            # Only the first message says in which modes Envoy sends bodies.
-            modes = message.protocol_config
-            self._modes = modes.request_body_mode, modes.response_body_mode
+        if chain.hooks & BODY_HOOKS:
+            self._learn_modes(message, chain)
+            self._request.length = request.headers.get("content-length")
         self._exchange = chain.begin(request)
-        self._bodiless = message.request_headers.end_of_stream
-        self._walk = self._exchange.request_phase()
+        self._request.ended = message.request_headers.end_of_stream
+        self._request.bodiless = self._request.ended or is_upgrade(request)
+        if not self._request.bodiless and chain.hooks & BODY_HOOKS and asks_for_upgrade(request):
+            # Envoy would hold it for ever: it waits for the end of what it takes for no body.
+            return self._end(reply(request, Refusal(400, "An upgrade has no body")))
+        self._request.state = "headers"
+        self._request.walk = self._exchange.request_phase()
         return self._advance(None)
+
+    def _learn_modes(self, message: ProcessingRequest, chain: Chain) -> None:
+        """Only the first message says in which modes Envoy sends bodies."""
+        told = message.HasField("protocol_config")
+        modes = message.protocol_config if told else processing_mode(chain)
+        self._request.sends(modes.request_body_mode)
+        self._response.sends(modes.response_body_mode)
 
     def _response_headers(self, message: ProcessingRequest) -> Answer:
-        if self._response is not None:
+        if self._upstream is not None:
             raise ProtocolError("response headers came twice")
-        if self._walk is not None:
+        if self._request.stop():
             # Envoy itself answered (413, a time-out) while a plugin waited for the request's body.
-            self._walk.close()
-            self._wanted = None
-        self._response = response_of(message)
+            self._request.state = "passes"
+        self._upstream = response_of(message)
         if self._exchange is None:
             # A filter before this one answered: no plugin saw the request, and it did not go upstream.
-            return _UNTOUCHED["response_headers"]
-        self._bodiless = message.response_headers.end_of_stream
-        self._walk = self._exchange.response_phase(self._response)
+            self._response.state = "passes"
+            return UNTOUCHED["response_headers"]
+        self._response.ended = message.response_headers.end_of_stream
+        self._response.bodiless = self._response.ended or self._upstream.status == HTTPStatus.SWITCHING_PROTOCOLS
+        self._response.length = self._upstream.headers.get("content-length")
+        self._response.state = "headers"
+        self._response.walk = self._exchange.response_phase(self._upstream)
         return self._advance(None)
 
-    def _body(self, kind: Kind, message: ProcessingRequest) -> Answer:
-        self._check_order(kind)
-        if kind in self._consumed:
-            raise ProtocolError(f"more of a {kind} that a plugin has already decided on: set {kind}_mode to BUFFERED")
-        if kind != self._wanted:
-            return _UNTOUCHED[kind]
-        self._wanted = None
-        self._consumed.add(kind)
-        part = message.request_body if kind == "request_body" else message.response_body
-        return self._advance(part.body)
+    def _body(self, body: bytes, *, last: bool) -> Answer:
+        active = self._active
+        if active.consumed:
+            raise ProtocolError(
+                f"more of a {active.body} that a plugin has already decided on: set {active.body}_mode to BUFFERED"
+            )
+        if active.state == "chunks":
+            return self._feed(body, last=last)
+        if active.state == "awaits body":
+            active.consumed = True
+            return self._advance(body)
+        return self._pieces(chunk_answers(active, body, body, last=last))
 
     def _trailers(self, kind: Kind) -> Answer:
-        self._check_order(kind)
-        if self._wanted != ("request_body" if kind == "request_trailers" else "response_body"):
-            return _UNTOUCHED[kind]
-        # A message with trailers and not one byte of body.
-        self._wanted = None
-        return self._advance(b"")
+        if self._active.state == "awaits body":
+            # A message with trailers and not one byte of body.
+            return self._advance(b"")
+        if self._active.state == "chunks":
+            return self._feed(b"", last=True)
+        return UNTOUCHED[kind]
 
     def _check_order(self, kind: Kind) -> None:
         """A body and trailers make sense only after the headers of their message."""
-        if kind.startswith("request"):
+        if self._active is self._request:
             if self._exchange is None:
                 raise ProtocolError(f"{kind} without the request's headers: set request_header_mode to SEND")
-        elif self._response is None and (self._walk is not None or self._expects_response()):
+        elif self._upstream is None and (self._request.walk is not None or self._expects_response()):
             raise ProtocolError(f"{kind} without the response's headers: set response_header_mode to SEND")
 
+    def _feed(self, chunk: bytes, *, last: bool) -> Answer:
+        active, exchange = self._active, cast("Exchange", self._exchange)
+        self._chunk, self._last = chunk, last
+        feed = exchange.request_chunk if active is self._request else exchange.response_chunk
+        active.walk = feed(chunk, last=last)
+        return self._advance(None)
+
     def _advance(self, sent: bytes | None) -> Answer:
-        walk = self._walk
+        active = self._active
+        walk = active.walk
         if walk is None:
             raise ProtocolError("nothing waits to go on")
         try:
             wanted = walk.send(sent)
             if isinstance(wanted, Wait):
                 return wanted
-            return self._advance(None) if self._bodiless else self._ask_for_body()
+            if active.bodiless:
+                return self._advance(None)
+            active.state = "awaits body"
+            return self._fitted(UNTOUCHED[active.headers])
         except StopIteration as stop:
-            self._walk = None
-            return self._decide(stop.value)
+            active.walk = None
+            ended: Verdict | bytes = stop.value
+        if isinstance(ended, Reply):
+            return self._end(ended)
+        return self._decided() if ended is PASS else self._passed_on(cast("bytes", ended))
 
-    def _ask_for_body(self) -> ProcessingResponse:
-        asked: Kind = "request_headers" if self._response is None else "response_headers"
-        wanted: Kind = "request_body" if self._response is None else "response_body"
-        if self._modes is not None and self._modes[asked == "response_headers"] != ProcessingMode.BUFFERED:
-            raise ProtocolError(f"a plugin needs the body, and Envoy's {wanted}_mode is not BUFFERED: set it so")
-        self._wanted = wanted
-        return _UNTOUCHED[asked]
-
-    def _decide(self, verdict: Verdict) -> ProcessingResponse:
-        if verdict is not PASS:
-            return self._end(cast("Reply", verdict))
-        exchange = cast("Exchange", self._exchange)
-        if self._response is None:
+    def _decided(self) -> Answer:
+        """The hooks on headers and on a whole body let the message on."""
+        active, exchange, kind = self._active, cast("Exchange", self._exchange), cast("Kind", self._kind)
+        chunks = exchange.request_chunks if active is self._request else exchange.response_chunks
+        active.state = "passes" if chunks is None else "chunks"
+        if chunks is not None and active.bodiless:
+            return self._feed(b"", last=True)
+        if active is self._request:
             self._passed = True
-            return _request_answer(cast("Kind", self._kind), exchange)
-        return _response_answer(cast("Kind", self._kind), exchange, self._response)
+            if active.bodiless and not active.ended:
+                # An upgrade: a body in front of it would never end.
+                exchange.new_request_body = None
+            answer = request_answer(kind, exchange)
+        else:
+            answer = response_answer(kind, exchange, cast("Response", self._upstream))
+        return self._fitted(answer) if kind == active.headers else answer
+
+    def _passed_on(self, goes: bytes) -> Answer:
+        """The chunk hooks are done with one piece."""
+        active, exchange = self._active, cast("Exchange", self._exchange)
+        if self._last:
+            active.state = "passes"
+        if self._kind == active.headers:
+            return self._without_body(goes, exchange)
+        chunk, self._chunk = self._chunk, b""
+        if self._kind == active.body:
+            return self._pieces(chunk_answers(active, chunk, goes, last=self._last))
+        if goes and active.mode != DUPLEX:
+            raise ProtocolError(f"a plugin held bytes back, and the {active.body}_mode is not FULL_DUPLEX_STREAMED")
+        held = chunk_answers(active, chunk, goes, last=False) if goes else []
+        return self._pieces([*held, UNTOUCHED[active.trailers]])
+
+    def _pieces(self, answers: list[ProcessingResponse]) -> ProcessingResponse:
+        answer, *self.rest = answers
+        return answer
+
+    def _without_body(self, goes: bytes, exchange: Exchange) -> Answer:
+        """There is no body; what the chunk hooks made of its end may be one."""
+        if self._active is self._request:
+            exchange.request_chunks, exchange.new_request_body = None, goes or exchange.new_request_body
+        else:
+            exchange.response_chunks, exchange.new_response_body = None, goes or exchange.new_response_body
+        return self._decided()
+
+    def _fitted(self, answer: ProcessingResponse) -> ProcessingResponse:
+        """The answer to a header message, with another body mode where that fits the message better."""
+        active = self._active
+        if active.configured == NONE and active.state not in ("awaits body", "chunks"):
+            return answer
+        exchange = cast("Exchange", self._exchange)
+        chunks = exchange.request_chunks if active is self._request else exchange.response_chunks
+        other = self._response if active is self._request else self._request
+        resizes = chunks is not None and chunks.resizes
+        return fitted(answer, active, other, cast("Chain", self._chain), resizes=resizes)
 
     def _refuse(self, error: ProtocolError) -> ProcessingResponse:
         _log.warning("request refused: %s", error)
         self._broken = True
-        if self._walk is not None:
-            self._walk.close()
-            self._walk = None
+        self._request.stop()
+        self._response.stop()
         request = self._exchange.request if self._exchange is not None else Request()
         return self._end(reply(request, Refusal(500, UNCHECKED)))
 
@@ -221,63 +295,4 @@ class Conversation:
         return self._final
 
     def _expects_response(self) -> bool:
-        chain = self._chain
-        return chain is not None and (bool(chain.hooks & RESPONSE_HOOKS) or bool(chain.reply_headers))
-
-
-def _untouched(kind: Kind) -> ProcessingResponse:
-    answer = ProcessingResponse()
-    # An answer whose sub-message is absent makes no sense to Envoy, which then answers 500.
-    getattr(answer, kind).SetInParent()
-    return answer
-
-
-_UNTOUCHED: Final[dict[Kind, ProcessingResponse]] = {kind: _untouched(kind) for kind in get_args(Kind)}
-"""The answers that let a message on as it is; made once, and never changed."""
-
-
-def _decided(kind: Kind) -> ProcessingResponse:
-    """Lets the request on, and leaves the mark without which our own Envoy refuses it."""
-    answer = _untouched(kind)
-    answer.dynamic_metadata.update({NAMESPACE: {DECIDED: True}})
-    return answer
-
-
-_PASSED: Final[dict[Kind, ProcessingResponse]] = {kind: _decided(kind) for kind in get_args(Kind)}
-"""The same for the answer that ends the request phase."""
-_PASSED_BYTES: Final = {kind: answer.SerializeToString() for kind, answer in _PASSED.items()}
-
-
-def _request_answer(kind: Kind, exchange: Exchange) -> ProcessingResponse:
-    request, body = exchange.request, exchange.new_request_body
-    if not (request.headers.changed or request.target_changed or body is not None):
-        return _PASSED[kind]
-    if kind == "request_trailers":
-        raise _too_late()
-    # Parsing costs a sixth of building the mark anew.
-    answer = ProcessingResponse.FromString(_PASSED_BYTES[kind])
-    part = answer.request_headers if kind == "request_headers" else answer.request_body
-    request_changes(part.response, request)
-    if body is not None:
-        replace_body(part.response, body, held=kind == "request_body")
-        exchange.new_request_body = None
-    return answer
-
-
-def _response_answer(kind: Kind, exchange: Exchange, response: Response) -> ProcessingResponse:
-    body = None if has_no_body(exchange.request, response.status) else exchange.new_response_body
-    changed = response.headers.changed or response.status_changed or exchange.request.reply_changes()
-    if not (changed or body is not None):
-        return _UNTOUCHED[kind]
-    if kind == "response_trailers":
-        raise _too_late()
-    answer = ProcessingResponse()
-    part = answer.response_headers if kind == "response_headers" else answer.response_body
-    response_changes(part.response, exchange, response)
-    if body is not None:
-        replace_body(part.response, body, held=kind == "response_body")
-    return answer
-
-
-def _too_late() -> ProtocolError:
-    return ProtocolError("a message with trailers and no body came too far to be changed")
+        return self._chain is not None and bool(self._chain.hooks & RESPONSE_HOOKS)

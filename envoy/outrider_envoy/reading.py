@@ -13,6 +13,10 @@ from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest
 
 ATTRIBUTES = "envoy.filters.http.ext_proc"
 """The key under which Envoy sends the attributes of ext_proc."""
+PARTIAL_BODY = "x-envoy-auth-partial-body"
+
+CLIENT_KEY = "outrider-client"
+"""The gRPC initial metadata in which ext_authz tells the client's address; `source` there is always the peer."""
 
 
 def fields_of(header_map: HeaderMap) -> Fields:
@@ -37,6 +41,25 @@ def request_of(message: ProcessingRequest) -> Request:
     return _request(fields_of(message.request_headers.headers), lambda: _source_address(message))
 
 
+def is_upgrade(request: Request) -> bool:
+    """Whether the request asks for another protocol on its connection, as Envoy sees it: what follows is no body.
+
+    One that could have a body in HTTP/1 is none for us: its body would pass unseen.
+    """
+    headers = request.headers
+    if "content-length" in headers or "transfer-encoding" in headers:
+        return False
+    return request.method == "GET" and asks_for_upgrade(request)
+
+
+def asks_for_upgrade(request: Request) -> bool:
+    """Whether the headers ask for it, whatever else they say."""
+    if "upgrade" not in request.headers:
+        return False
+    options = request.headers.get("connection", "").lower().split(",")
+    return "upgrade" in (option.strip() for option in options)
+
+
 def response_of(message: ProcessingRequest) -> Response:
     """Upstream's answer, or Envoy's own."""
     fields = fields_of(message.response_headers.headers)
@@ -46,15 +69,31 @@ def response_of(message: ProcessingRequest) -> Response:
     return Response.received(int(status), Headers.received(fields))
 
 
-def checked_request(message: CheckRequest) -> Request:
-    """The request that ext_authz asks about; raises `ProtocolError` if it has no method or path."""
+def checked_request(message: CheckRequest, client: str | None = None) -> Request:
+    """The request that ext_authz asks about; raises `ProtocolError` if it has no method or path.
+
+    `client` is the caller's address, if it is not that of the connection.
+    """
     http = message.attributes.request.http
     fields = fields_of(http.header_map) if http.header_map.headers else {n: [v] for n, v in http.headers.items()}
+    # Envoy's own word about the body, for us alone.
+    fields.pop(PARTIAL_BODY, None)
     fields.setdefault(":method", [http.method])
     fields.setdefault(":path", [http.path])
     fields.setdefault(":authority", [http.host])
     fields.setdefault(":scheme", [http.scheme])
-    return _request(fields, lambda: message.attributes.source.address.socket_address.address)
+    return _request(fields, client or (lambda: message.attributes.source.address.socket_address.address))
+
+
+def is_partial(message: CheckRequest) -> bool:
+    """Whether Envoy sent only the beginning of the body (`allow_partial_message`)."""
+    http = message.attributes.request.http
+    if http.header_map.headers:
+        return any(
+            one.key == PARTIAL_BODY and b"true" in (one.raw_value, one.value.encode())
+            for one in http.header_map.headers
+        )
+    return http.headers.get(PARTIAL_BODY) == "true"
 
 
 def attribute(message: ProcessingRequest, name: str) -> str:
@@ -66,7 +105,7 @@ def attribute(message: ProcessingRequest, name: str) -> str:
     return fields[name].string_value if name in fields else ""
 
 
-def _request(fields: Fields, client: Callable[[], str]) -> Request:
+def _request(fields: Fields, client: str | Callable[[], str]) -> Request:
     method = fields.pop(":method", [""])[0]
     target = fields.pop(":path", [""])[0]
     if not method or not target:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,6 +20,7 @@ from outrider_envoy.ext_proc import Conversation
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest, CheckResponse
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
 from outrider_envoy.proto.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from outrider_envoy.reading import CLIENT_KEY
 from outrider_envoy.selection import ROUTE_KEY, Chains
 
 _log = logging.getLogger("outrider.envoy")
@@ -27,7 +30,8 @@ BODY_LIMIT = 10 * 1024 * 1024
 STREAM_LIMIT = 10_000
 """How many streams one worker holds; Envoy gets RESOURCE_EXHAUSTED for more, and refuses those requests."""
 
-_HEADROOM = 1024 * 1024
+# A piece of a body that streams is up to twice Envoy's buffer limit: what it holds, and what came meanwhile.
+_MESSAGE_LIMIT = 2 * BODY_LIMIT + 1024 * 1024
 _MessageT = TypeVar("_MessageT", ProcessingRequest, CheckRequest, HealthCheckRequest)
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -37,12 +41,13 @@ class Server:
 
     def __init__(self, chains: Chains, metrics: Metrics) -> None:
         self._chains = chains
+        self._metrics = metrics
         self._in_flight = metrics.gauge("outrider_requests_in_flight", "Requests that plugins are at work on.")
         self._serving = False
         self._server = grpc.aio.server(
             options=[
-                ("grpc.max_receive_message_length", BODY_LIMIT + _HEADROOM),
-                ("grpc.max_send_message_length", BODY_LIMIT + _HEADROOM),
+                ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
+                ("grpc.max_send_message_length", _MESSAGE_LIMIT),
                 ("grpc.so_reuseport", 0),
             ],
             maximum_concurrent_rpcs=STREAM_LIMIT,
@@ -80,20 +85,10 @@ class Server:
         return _service("grpc.health.v1.Health", {"Check": handler})
 
     async def _process(self, _: object, context: _Context) -> None:
-        conversation = Conversation(self._chains, _named_route(context))
+        conversation = Conversation(self._chains, _told(context, ROUTE_KEY))
         self._in_flight.add(1)
         try:
-            while (message := await context.read()) is not grpc.aio.EOF:
-                answer = conversation.receive(_parsed(message))
-                while isinstance(answer, Wait):
-                    await answer.settle()
-                    answer = conversation.resume()
-                await context.write(answer)
-                # The next message can be a long time coming: a body is not kept for it.
-                del message, answer
-            if conversation.undecided:
-                # A clean end here would let the request through.
-                await context.abort(grpc.StatusCode.INTERNAL, "ended before a decision")
+            await self._converse(conversation, context)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - a stream that ends cleanly would let its request through
@@ -102,8 +97,32 @@ class Server:
             conversation.close()
             self._in_flight.add(-1)
 
+    async def _converse(self, conversation: Conversation, context: _Context) -> None:
+        while (message := await context.read()) is not grpc.aio.EOF:
+            # The heart beats in the same loop, which many busy streams can keep from it.
+            self._metrics.beat(time.monotonic())
+            answer = conversation.receive(_parsed(message))
+            while isinstance(answer, Wait):
+                await answer.settle()
+                answer = conversation.resume()
+            await self._write(conversation, context, answer)
+            # The next message can be a long time coming: a body is not kept for it.
+            del message, answer
+        if conversation.undecided:
+            # A clean end here would let the request through.
+            await context.abort(grpc.StatusCode.INTERNAL, "ended before a decision")
+
+    async def _write(self, conversation: Conversation, context: _Context, answer: ProcessingResponse) -> None:
+        rest, conversation.rest = conversation.rest, ()
+        try:
+            for one in (answer, *rest):
+                await context.write(one)
+        except grpc.aio.BaseError as error:
+            conversation.lose()
+            raise _LostError from error
+
     async def _check(self, message: CheckRequest | None, context: _Context) -> CheckResponse:
-        check = Check(self._chains, _named_route(context))
+        check = Check(self._chains, _told(context, ROUTE_KEY), _told(context, CLIENT_KEY))
         self._in_flight.add(1)
         try:
             answer = check.receive(_parsed(message))
@@ -125,13 +144,18 @@ class Server:
         return HealthCheckResponse(status=serving)
 
 
+class _LostError(Exception):
+    """An answer could not be written: the stream is gone."""
+
+
 def _service(name: str, methods: dict[str, "grpc.RpcMethodHandler[Any, Any]"]) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(name, methods)
 
 
-def _named_route(context: _Context) -> str | None:
+def _told(context: _Context, name: str) -> str | None:
+    """What Envoy tells in the gRPC initial metadata."""
     for key, value in context.invocation_metadata() or ():
-        if key == ROUTE_KEY:
+        if key == name:
             return value if isinstance(value, str) else value.decode(errors="replace")
     return None
 
@@ -157,6 +181,11 @@ def _parsed(message: _MessageT | None) -> _MessageT:
 async def _abort(context: _Context, error: BaseException) -> None:
     if isinstance(error, grpc.aio.AbortError):
         raise error
+    if isinstance(error, _LostError):
+        # Downstream left while it was answered: as ordinary as leaving at any other time.
+        with suppress(grpc.aio.UsageError):
+            await context.abort(grpc.StatusCode.CANCELLED, "lost")
+        return
     if isinstance(error, ProtocolError):
         _log.warning("stream refused: %s", error)
     else:

@@ -2,7 +2,7 @@
 
 from outrider.auth import Auth
 from outrider.consumer import Consumer, Consumers, Credential, Identity
-from outrider.errors import OutriderError, StartError
+from outrider.errors import AbortError, OutriderError, StartError
 from outrider.fields import ConsumerName, FilePath, HeaderName
 from outrider.headers import Headers
 from outrider.log_record import LogRecord
@@ -13,6 +13,7 @@ from outrider.response import Refusal, Response
 from outrider.runtime import Runtime
 
 __all__ = [
+    "AbortError",
     "Auth",
     "BodyReply",
     "Consumer",

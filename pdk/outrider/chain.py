@@ -12,7 +12,7 @@ class Chain:
     """What runs for the requests of one route, by falling priority.
 
     Everything a gateway must know in advance is the union over all instances that could run: `hooks`, `facts`,
-    `reply_headers`. `budget` is how many seconds the hooks of one message may take in all.
+    `resizes`, `reply_headers`. `budget` is how many seconds the hooks of one message may take in all.
     """
 
     def __init__(self, route: Route, slots: Iterable[Slot] = (), identity_headers: Iterable[str] = ()) -> None:
@@ -21,6 +21,7 @@ class Chain:
         steps = [step for slot in self.slots for step in slot.steps]
         needs = [step.plugin.needs() for step in steps]
         self.hooks: frozenset[Hook] = frozenset(hook for step in steps for hook in step.plugin.hooks())
+        self.resizes: frozenset[Hook] = frozenset(hook for need in needs for hook in need.resizes)
         self.facts: frozenset[Fact] = frozenset(fact for need in needs for fact in need.facts)
         self.reply_headers = frozenset(name.lower() for need in needs for name in need.reply_headers)
         self.identity_headers = frozenset(name.lower().replace("_", "-") for name in identity_headers)

@@ -2,9 +2,11 @@
 
 import importlib.util
 import inspect
+import linecache
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -35,25 +37,60 @@ def in_folder(folder: Path) -> dict[str, type[Plugin]]:
 
     Raises `PluginError`, with file and line, for a file that can't be imported.
     """
-    found: dict[str, type[Plugin]] = {}
+    return in_texts(texts(folder))
+
+
+def texts(folder: Path) -> dict[Path, bytes]:
+    """The .py files of a folder that are looked at for plugins. Raises `PluginError` for one that can't be read."""
+    found: dict[Path, bytes] = {}
     for file in sorted(folder.glob("*.py")):
-        if file.name.startswith("_"):
+        # Editors keep hidden files of theirs beside the one that is open.
+        if file.name.startswith(("_", ".")):
             continue
-        for cls in _classes(_module(file)):
+        try:
+            found[file] = file.read_bytes()
+        except OSError as error:
+            raise PluginError(f"{file} can't be read ({error.strerror}): make it readable") from error
+    return found
+
+
+def in_texts(files: Mapping[Path, bytes]) -> dict[str, type[Plugin]]:
+    """The plugins in files that were read already; each file is imported anew. Raises `PluginError` likewise."""
+    found: dict[str, type[Plugin]] = {}
+    for file, text in files.items():
+        for cls in _classes(_module(file, text)):
             if found.setdefault(plugin_name(cls), cls) is not cls:
                 raise PluginError(f"{file}: a second plugin called {plugin_name(cls)}: give its class another name")
     return found
 
 
-def _module(file: Path) -> ModuleType:
+class _Loader(SourceFileLoader):
+    """Imports a file as it was when it was read, whatever is in its place now."""
+
+    def __init__(self, name: str, file: Path, text: bytes) -> None:
+        super().__init__(name, str(file))
+        self._text = text
+
+    def get_data(self, path: object) -> bytes:  # noqa: ARG002 - the base's name
+        return self._text
+
+    def path_stats(self, path: object) -> Mapping[str, object]:  # noqa: ARG002 - the base's name
+        # So no compiled file is used: its age counts in whole seconds, and an edit is sooner done.
+        raise OSError
+
+
+def _module(file: Path, text: bytes) -> ModuleType:
     name = f"outrider_plugin_dir.{file.parent.name}.{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
+    spec = importlib.util.spec_from_file_location(name, file, loader=_Loader(name, file, text))
     if spec is None or spec.loader is None:
         raise PluginError(f"{file} can't be imported: name it like a Python module")
     module = importlib.util.module_from_spec(spec)
     # Types in annotations are looked up there.
     sys.modules[name] = module
     try:
+        # Docstrings of fields and lines of tracebacks are looked up there; what has no time is never read anew.
+        lines = importlib.util.decode_source(text).splitlines(keepends=True)
+        linecache.cache[str(file)] = (len(text), None, lines, str(file))
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]

@@ -8,8 +8,15 @@ OutriderError
     ├── HeaderError      a header name or value that can't be sent, or that the gateway owns
     ├── ReplyError       an answer that no gateway could send, or a hook that returned something else
     ├── OverdueError     an async hook that took longer than it may; its request is refused with 503
-    └── UndeclaredError  a fact or a reply header that the plugin's `needs()` leaves out
+    ├── UndeclaredError  a fact or a reply header that the plugin's `needs()` leaves out
+    ├── TooLateError     a change to headers that have been sent
+    └── AbortError       raised by a plugin's chunk hook to end the stream: no fault, but a decision
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from outrider.response import Refusal
 
 
 class OutriderError(Exception):
@@ -42,3 +49,18 @@ class OverdueError(ContractError):
 
 class UndeclaredError(ContractError, AttributeError):
     """An access that the plugin's `needs()` does not declare."""
+
+
+class TooLateError(ContractError):
+    """A change to headers that have been sent."""
+
+
+class AbortError(ContractError):
+    """Raised in a chunk hook: not one byte more passes.
+
+    Downstream gets `refusal` if the response has not begun; else its connection, or its HTTP/2 stream, is cut.
+    """
+
+    def __init__(self, refusal: "Refusal") -> None:
+        super().__init__("AbortError is for chunk hooks: return the refusal in its place")
+        self.refusal = refusal

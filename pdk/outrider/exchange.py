@@ -1,59 +1,55 @@
 """One request's way through its chain: every walk ends in a verdict, whatever a plugin does."""
 
-import time
-from collections.abc import Awaitable, Generator, Sequence
-from typing import Any, Final, cast
+from collections.abc import Generator, Sequence
+from typing import Any
 
-from outrider.errors import ContractError, OverdueError, ReplyError
+from outrider.chunks import ChunkFault, Chunks, Piece
 from outrider.log_record import Ending, LogRecord
 from outrider.logs import current_request
-from outrider.needs import Hook
-from outrider.request import NarrowRequest, Request
-from outrider.response import Refusal, Response
+from outrider.request import Request
+from outrider.response import Response
+from outrider.running import BODY, HookRun, Work, clock
 from outrider.slot import Slot
-from outrider.step import HookMethod, Step
-from outrider.verdict import PASS, UNCHECKED, Verdict, check, materialized, reply
-from outrider.waiting import CANCELLATIONS, Wait, begin
+from outrider.step import Step
+from outrider.verdict import PASS, Reply, Verdict, check, fault, reply
 
-_clock = time.perf_counter
-
-
-class _Body:
-    """Yielded by a walk that needs the whole body of its message; send it in, or None where there is none."""
-
-
-BODY: Final = _Body()
-
-Walk = Generator[_Body | Wait, bytes | None, Verdict]
+__all__ = ["BODY", "ChunkWalk", "Exchange", "Walk"]
+Walk = Generator[Any, bytes | None, Verdict]
 """A chain at work on one message. It yields `BODY` (send the bytes, None for none) or a `Wait` that must settle."""
-Work = Generator[_Body | Wait, bytes | None, Any]
+ChunkWalk = Generator[Any, bytes | None, bytes | Reply]
+"""A chain at work on a piece of a body: what goes on in its place, or why nothing more may."""
+_Answering = Generator[Any, bytes | None, Response]
 
 
 class Exchange:
     """A request, its response, and what the chain did to both.
 
     `request_phase` and `response_phase` are walks. Where they end with `PASS`, the changes are in `request`, in
-    `response` and in `new_request_body` and `new_response_body` (None: untouched). `end` must be called once,
-    however the request ends.
+    `response` and in `new_request_body` and `new_response_body` (None: untouched); and where `request_chunks` or
+    `response_chunks` is set then, the body goes piece by piece through `request_chunk` or `response_chunk`: `b""` as
+    `last` where there is none. `end` must be called once, however the request ends.
     """
 
     __slots__ = (
-        "_budget",
-        "_deadline",
+        "_chunked",
         "_ended",
         "_ending",
-        "_hook",
         "_passed",
         "_replied",
         "_replier",
         "_request_body",
         "_response_body",
+        "_run",
         "_slots",
         "_started",
         "_upstream",
         "new_request_body",
         "new_response_body",
         "request",
+        "request_bytes",
+        "request_chunks",
+        "response_bytes",
+        "response_chunks",
         "status",
     )
 
@@ -62,14 +58,18 @@ class Exchange:
         self.status: int | None = None
         self.new_request_body: bytes | None = None
         self.new_response_body: bytes | None = None
+        self.request_chunks: Chunks | None = None
+        self.response_chunks: Chunks | None = None
+        self.request_bytes: int | None = None
+        self.response_bytes: int | None = None
+        self._run = HookRun(request, budget)
+        self._chunked: list[Piece] = []
         self._request_body: bytes | None = None
         self._response_body: bytes | None = None
         self._upstream: Response | None = None
         self._slots = slots
-        self._budget = budget
-        self._started = self._deadline = _clock()
+        self._started = clock()
         self._passed: list[Step] = []
-        self._hook: Hook = "on_request"
         self._ending: Ending = "passed"
         self._replied: Step | None = None
         self._replier: Step | None = None
@@ -77,8 +77,8 @@ class Exchange:
 
     def request_phase(self) -> Walk:
         """Runs each step's request hooks until one replies."""
-        self._new_message()
-        request, passed = self.request, self._passed
+        run, request, passed = self._run, self.request, self._passed
+        run.new_message()
         for slot in self._slots:
             step = slot.fixed or slot.resolve(request.consumer)
             if step is None:
@@ -91,9 +91,9 @@ class Exchange:
             except GeneratorExit:
                 raise
             except BaseException as error:
-                step.report(self._hook, error)
+                step.report(run.hook, error)
                 if saved is None:
-                    return (yield from self._answer(_fault(request, error), step, "fault"))
+                    return (yield from self._answer(fault(request, error), step, "fault"))
                 request.restore(saved[0])
                 self.new_request_body = saved[1]
                 continue
@@ -103,18 +103,41 @@ class Exchange:
                 return (yield from self._answer(answer, step, "replied"))
             step.passed.add()
             passed.append(step)
-        # A response can be a long time coming: the body is not kept for it.
-        self._request_body = None
-        return PASS
+            if step.on_request_chunk is not None and not request.body_skipped:
+                self._chunked.append((step, step.on_request_chunk))
+        request.headers.seal()
+        if not any(step.responds for step in passed):
+            request.seal_reply_headers()
+        return (yield from self._request_body_next()) if self._chunked or self._request_body is not None else PASS
 
     def response_phase(self, response: Response) -> Walk:
         """Runs the response hooks of the steps that let the request on, in reverse, on upstream's answer."""
-        self._new_message()
+        self._run.new_message()
         self._upstream = response
         self.status = response.status
-        final = yield from self._response_hooks_of_all(response)
+        # Envoy has replaced upstream's own already, other gateways have not.
+        response.headers.forget(name for name, _ in self.request.reply_changes())
+        final = yield from self._response_hooks_of_all(response, self._passed)
         self.status = final.status
-        return PASS if final is response else reply(self.request, final)
+        if final is not response:
+            return reply(self.request, final)
+        response.headers.seal()
+        self.request.seal_reply_headers()
+        return PASS
+
+    def request_chunk(self, chunk: bytes, *, last: bool) -> ChunkWalk:
+        """One piece of the request's body through `request_chunks`; a `Reply` ends the request."""
+        if self.request_chunks is None:
+            return chunk
+        self.request_bytes = (self.request_bytes or 0) + len(chunk)
+        return (yield from self._feed(self.request_chunks, chunk, last=last))
+
+    def response_chunk(self, chunk: bytes, *, last: bool) -> ChunkWalk:
+        """One piece of the response's body through `response_chunks`; a `Reply` says that the rest must not pass."""
+        if self.response_chunks is None:
+            return chunk
+        self.response_bytes = (self.response_bytes or 0) + len(chunk)
+        return (yield from self._feed(self.response_chunks, chunk, last=last))
 
     def end(self, *, aborted: bool) -> None:
         """Tells the plugins that the request is over; a second call does nothing."""
@@ -122,59 +145,78 @@ class Exchange:
             return
         self._ended = True
         steps = self._passed if self._replied is None else [*self._passed, self._replied]
-        plugin = self._replier.name if self._replier else None
         ending: Ending = "aborted" if aborted else self._ending
-        record = LogRecord(ending, self.status, _clock() - self._started, plugin)
+        plugin, duration = self._replier.name if self._replier else None, clock() - self._started
+        record = LogRecord(ending, self.status, duration, plugin, self.request_bytes, self.response_bytes)
         current_request.set(self.request)
         for step in steps:
-            if step.on_log is not None:
-                _log_step(step, step.on_log, self.request, record)
+            step.log(self.request, record)
 
     def _request_hooks(self, step: Step) -> Work:
         """One step on the request: its headers, then its body if it wants it. None lets the request on."""
-        seen = self._seen_by(step)
+        run, request = self._run, self.request
+        seen = run.seen_by(step)
+        request.body_skipped = False
         if step.on_request is not None:
-            answer = yield from self._run(step, "on_request", step.on_request, seen)
+            answer = yield from run.run(step, "on_request", step.on_request, seen)
             if answer is not None:
                 return answer
-        if step.on_request_body is None:
+        if step.on_request_body is None or request.body_skipped:
             return None
         if self._request_body is None:
             self._request_body = yield from self._read_body()
+            self.request_bytes = len(self._request_body)
         body = self._request_body if self.new_request_body is None else self.new_request_body
-        answer = yield from self._run(step, "on_request_body", step.on_request_body, seen, body)
+        answer = yield from run.run(step, "on_request_body", step.on_request_body, seen, body)
         if isinstance(answer, bytes):
             self.new_request_body = answer
             return None
         return answer
 
+    def _request_body_next(self) -> Walk:
+        """The body streams through the chunk hooks; one that a plugin has read goes through as one piece."""
+        chunks = Chunks(self._run, "on_request_chunk", self._chunked)
+        # A response can be a long time coming: the body is not kept for it.
+        body, self._request_body = self._request_body, None
+        if body is None:
+            self.request_chunks = chunks
+            return PASS
+        if self.new_request_body is not None:
+            body = self.new_request_body
+        passed = yield from self._feed(chunks, body, last=True)
+        if not isinstance(passed, bytes):
+            return passed
+        self.new_request_body = passed if passed != body else self.new_request_body
+        return PASS
+
     def _response_hooks(self, step: Step, response: Response) -> Work:
         """One step on the response: its headers, then its body if it wants it. None lets the response on."""
-        seen = self._seen_by(step)
+        run = self._run
+        seen = run.seen_by(step)
+        response.body_skipped = False
         if step.on_response is not None:
-            answer = yield from self._run(step, "on_response", step.on_response, seen, response)
+            answer = yield from run.run(step, "on_response", step.on_response, seen, response)
             if answer is not None:
                 return answer
-        if step.on_response_body is None:
+        if step.on_response_body is None or response.body_skipped:
             return None
         if response is not self._upstream:
             body = response.body
         else:
             if self._response_body is None:
                 self._response_body = yield from self._read_body()
+                self.response_bytes = len(self._response_body)
             body = self._response_body if self.new_response_body is None else self.new_response_body
-        answer = yield from self._run(step, "on_response_body", step.on_response_body, seen, response, body)
+        answer = yield from run.run(step, "on_response_body", step.on_response_body, seen, response, body)
         if not isinstance(answer, bytes):
             return answer
-        if response is self._upstream:
-            self.new_response_body = answer
-        else:
-            response.body = answer
+        self._replace_response_body(response, answer)
         return None
 
-    def _response_hooks_of_all(self, response: Response) -> Generator[_Body | Wait, bytes | None, Response]:
+    def _response_hooks_of_all(self, response: Response, passed: Sequence[Step]) -> _Answering:
         """Runs the passed steps in reverse. What comes back is the response itself, or the reply in its place."""
-        for step in reversed(self._passed):
+        self._chunked.clear()
+        for step in reversed(passed):
             if not step.responds:
                 continue
             saved = None
@@ -186,89 +228,72 @@ class Exchange:
             except GeneratorExit:
                 raise
             except BaseException as error:
-                step.report(self._hook, error)
+                step.report(self._run.hook, error)
                 if saved is not None:
                     self.request.restore(saved[0])
                     response.restore(saved[1])
                     self.new_response_body = saved[2]
                     continue
-                answer, self._ending, self._replier = _fault(self.request, error), "fault", step
+                answer, self._ending, self._replier = fault(self.request, error), "fault", step
             if answer is not None:
                 response = answer
+                # What ran before ran on a message that is gone.
+                self._chunked.clear()
                 if self._ending == "passed":
                     self._ending, self._replier = "replied", step
+            elif step.on_response_chunk is not None and not response.body_skipped:
+                self._chunked.append((step, step.on_response_chunk))
+        return (yield from self._response_body_next(response)) if self._chunked else response
+
+    def _response_body_next(self, response: Response) -> _Answering:
+        """Upstream's body streams, unless a plugin has read it; a reply's is here: it goes through as one piece."""
+        chunks = Chunks(self._run, "on_response_chunk", self._chunked, response)
+        if response is not self._upstream:
+            body = response.body
+        elif self._response_body is not None:
+            body = self._response_body if self.new_response_body is None else self.new_response_body
+        else:
+            self.response_chunks = chunks
+            return response
+        try:
+            answer = yield from chunks.feed(body, last=True)
+        except ChunkFault as ended:
+            self._ending, self._replier = ended.ending, ended.step
+            return ended.answer(self.request)
+        if answer != body:
+            self._replace_response_body(response, answer)
         return response
+
+    def _replace_response_body(self, response: Response, body: bytes) -> None:
+        if response is self._upstream:
+            self.new_response_body = body
+        else:
+            response.body = body
 
     def _answer(self, answer: Response, step: Step, ending: Ending) -> Walk:
         self._ending, self._replier = ending, step
-        final = yield from self._response_hooks_of_all(answer)
+        final = yield from self._response_hooks_of_all(answer, self._passed)
         self.status = final.status
         return reply(self.request, final)
 
-    def _run(self, step: Step, hook: Hook, method: HookMethod, *seen: object) -> Work:
-        """One hook, timed; what it returns is checked here and nowhere else."""
-        self._hook = hook
-        began = _clock()
+    def _feed(self, chunks: Chunks, chunk: bytes, *, last: bool) -> ChunkWalk:
         try:
-            answer = method(*seen)
-        except CANCELLATIONS as error:
-            raise ContractError("the hook was cancelled from inside") from error
-        if answer is not None and not isinstance(answer, (Response, bytes)):
-            answer = yield from self._settled(step, answer)
-        step.took(hook, _clock() - began)
-        if answer is None or (isinstance(answer, bytes) and hook.endswith("_body")):
-            return answer
-        if isinstance(answer, Response):
-            # A hook that returns the response that it was given lets it on.
-            return None if any(answer is one for one in seen) else materialized(self.request, answer)
-        raise ReplyError(f"{hook} returned {type(answer).__name__}: return a Response, or None to let the message on")
+            return (yield from chunks.feed(chunk, last=last))
+        except ChunkFault as error:
+            ended = error
+        self.request_chunks = self.response_chunks = None
+        self._ending, self._replier = ended.ending, ended.step
+        final = ended.answer(self.request)
+        if self._upstream is None:
+            # The response has not begun: downstream gets the refusal, as from a request hook.
+            final = yield from self._response_hooks_of_all(final, self._passed[: self._passed.index(ended.step)])
+            self.status = final.status
+        return reply(self.request, final)
 
-    def _settled(self, step: Step, answer: object) -> Work:
-        """Waits for an async hook, no longer than it and its message may take."""
-        if not isinstance(answer, Awaitable):
-            return answer
-        seconds = min(step.seconds, self._deadline - _clock())
-        waiting = begin(cast("Awaitable[object]", answer), seconds)
-        if not isinstance(waiting, Wait):
-            return waiting.value
-        try:
-            yield waiting
-        except GeneratorExit:
-            self._give_up(step, waiting)
-            raise
-        current_request.set(self.request)
-        return waiting.take()
-
-    def _give_up(self, step: Step, waiting: Wait) -> None:
-        try:
-            waiting.close()
-        except BaseException as error:
-            step.report(self._hook, error)
-
-    def _seen_by(self, step: Step) -> Request:
-        return NarrowRequest(self.request, step.hidden) if step.hidden else self.request
-
-    def _read_body(self) -> Generator[_Body | Wait, bytes | None, bytes]:
+    def _read_body(self) -> Generator[Any, bytes | None, bytes]:
         body = yield BODY
         if body is None:
             # There is none, and so no further message with time of its own.
             return b""
-        self._new_message()
+        self._run.new_message()
         return body
-
-    def _new_message(self) -> None:
-        current_request.set(self.request)
-        self._deadline = _clock() + self._budget
-
-
-def _fault(request: Request, error: BaseException) -> Response:
-    if isinstance(error, OverdueError):
-        return materialized(request, Refusal(503, "The request took too long to check"))
-    return materialized(request, Refusal(500, UNCHECKED))
-
-
-def _log_step(step: Step, hook: HookMethod, request: Request, record: LogRecord) -> None:
-    try:
-        hook(request, record)
-    except BaseException as error:
-        step.report("on_log", error)

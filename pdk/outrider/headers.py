@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from typing import TypeVar, cast, overload
 
-from outrider.errors import HeaderError
+from outrider.errors import HeaderError, TooLateError
 
 Fields = dict[str, list[str]]
 _Default = TypeVar("_Default")
@@ -149,6 +149,15 @@ class Headers(MutableMapping[str, str]):
             del fields[name]
             self._touched[name] = None
 
+    def unseal(self) -> None:
+        """For tests that send one request again."""
+        self.__class__ = Headers  # pyright: ignore[reportAttributeAccessIssue]
+
+    def forget(self, names: Iterable[str]) -> None:
+        """For the chain: takes names off as if they had never come."""
+        for name in names:
+            self._fields.pop(name, None)
+
     def fields(self) -> Iterator[tuple[str, str]]:
         """All fields, one pair each, repeated names together."""
         for name, values in self._fields.items():
@@ -168,8 +177,31 @@ class Headers(MutableMapping[str, str]):
         """Takes over the fields and changes of another, which is not used any more."""
         self._fields, self._touched = other._fields, other._touched
 
+    def seal(self) -> None:
+        """For the chain: the headers have been sent, and a change would change nothing."""
+        self.__class__ = _SentHeaders  # pyright: ignore[reportAttributeAccessIssue]
+
     def copy(self) -> "Headers":
         """An independent copy that remembers the same changes."""
         headers = Headers.received({name: list(values) for name, values in self._fields.items()})
         headers._touched = dict(self._touched)
         return headers
+
+
+class _SentHeaders(Headers):
+    """Headers that can only be read any more."""
+
+    __slots__ = ()
+
+    def __setitem__(self, name: str, value: str) -> None:
+        raise _too_late(name)
+
+    def __delitem__(self, name: str) -> None:
+        raise _too_late(name)
+
+    def append(self, name: str, value: str) -> None:
+        raise _too_late(name)
+
+
+def _too_late(name: str) -> TooLateError:
+    return TooLateError(f"{name!r} can't be changed any more: the headers have been sent; use an earlier hook")

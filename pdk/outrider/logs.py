@@ -1,4 +1,4 @@
-"""Log lines: text for people, JSON for machines, each with the id of the request that it is about."""
+"""Log lines: text for people, JSON for machines, each with the request that it is about and its trace."""
 
 import json
 import logging
@@ -16,13 +16,13 @@ current_request: ContextVar[Request | None] = ContextVar("outrider_request", def
 
 
 class TextFormatter(logging.Formatter):
-    """One line for a person: time, level, logger, message, request id."""
+    """One line for a person: time, level, logger, message, request id, trace id."""
 
     def format(self, record: logging.LogRecord) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         message = " ".join(record.getMessage().splitlines())
-        suffix = f" request_id={request_id}" if (request_id := _request_id()) else ""
-        return f"{clock} {record.levelname.lower():7} {record.name}: {message}{suffix}"
+        ids = "".join(f" {name}={value}" for name, value in _ids().items())
+        return f"{clock} {record.levelname.lower():7} {record.name}: {message}{ids}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,9 +35,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if request_id := _request_id():
-            fields["request_id"] = request_id
-        return json.dumps(fields)
+        return json.dumps({**fields, **_ids()})
 
 
 def is_text(form: Format, stream: TextIO) -> bool:
@@ -53,6 +51,9 @@ def configure(level: str = "info", form: Format = "auto", stream: TextIO | None 
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
-def _request_id() -> str:
+def _ids() -> dict[str, str]:
+    """What the request at hand is called; nothing outside of one."""
     request = current_request.get()
-    return request.id if request is not None else ""
+    if request is None:
+        return {}
+    return {"request_id": request.id} | ({"trace_id": request.trace_id} if request.trace_id else {})

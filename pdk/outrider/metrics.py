@@ -154,7 +154,7 @@ class Metrics:
         """Tells the supervisor that this worker is alive; `now` in monotonic seconds."""
         self._view[_HEARTBEAT] = now
 
-    def set_ready(self, ready: bool) -> None:  # noqa: FBT001 - there is nothing else it could be
+    def set_ready(self, ready: bool) -> None:
         """Tells the supervisor whether this worker takes requests."""
         self._view[_READY] = float(ready)
 

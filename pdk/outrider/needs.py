@@ -10,13 +10,16 @@ from outrider.headers import header_name
 Hook = Literal[
     "on_request",
     "on_request_body",
+    "on_request_chunk",
     "on_response",
     "on_response_body",
+    "on_response_chunk",
     "on_log",
 ]
 Fact = Literal["headers", "method", "path", "host", "client"]
 
 HOOKS: tuple[Hook, ...] = get_args(Hook)
+CHUNK_HOOKS: frozenset[Hook] = frozenset({"on_request_chunk", "on_response_chunk"})
 FACTS: frozenset[Fact] = frozenset(get_args(Fact))
 
 ATTRIBUTES: Mapping[str, Fact] = {
@@ -42,6 +45,7 @@ class Needs:
     `facts`: an access to another one is an error at run time. `hooks`: narrower than the overridden ones, where
     the configuration makes one pointless. `reply_headers`: the names it may put into `request.reply_headers`.
     `identity_headers`: names that only Outrider may set; what downstream sends under them is removed.
+    `resizes`: chunk hooks that may return more or fewer bytes than they got, so also ones that hold bytes back.
     `optional`: hooks that it can live without behind a gateway that has no such phase.
     """
 
@@ -49,11 +53,13 @@ class Needs:
     hooks: frozenset[Hook] | None = None
     reply_headers: tuple[str, ...] = ()
     identity_headers: tuple[str, ...] = ()
+    resizes: frozenset[Hook] = frozenset()
     optional: frozenset[Hook] = frozenset()
 
     def __post_init__(self) -> None:
         """Raises `PluginError` for what no gateway knows: a hook that never runs, a header that is never removed."""
-        for field, known in (("facts", FACTS), ("hooks", HOOKS), ("optional", HOOKS)):
+        hooks = (("hooks", HOOKS), ("resizes", CHUNK_HOOKS), ("optional", HOOKS))
+        for field, known in (("facts", FACTS), *hooks):
             if unknown := set(getattr(self, field) or ()).difference(known):
                 raise PluginError(f"Needs.{field} has {sorted(unknown)}: choose from {', '.join(sorted(known))}")
         for field in ("reply_headers", "identity_headers"):
@@ -61,6 +67,9 @@ class Needs:
             if isinstance(names, str):
                 raise PluginError(f"Needs.{field} is the text {names!r}: write a tuple, ({names!r},)")
             _check_names(getattr(self, field), field)
+        for name in self.reply_headers:
+            if name.lower() == "set-cookie" or "%" in name:
+                raise PluginError(f"Needs.reply_headers has {name}, which can't be told in advance: use on_response")
 
     def hidden(self) -> dict[str, Fact]:
         """The attributes of `Request` that the instance may not touch, each with the fact it would need."""

@@ -98,6 +98,14 @@ class Plugin(_Fields):
     def on_request_body(self, request: Request, body: bytes, /) -> BodyReply | Awaitable[BodyReply]:
         """Sees the whole body (`b""` if there is none); returned bytes replace it, a `Response` answers."""
 
+    def on_request_chunk(self, request: Request, chunk: bytes, last: bool, /) -> bytes | Awaitable[bytes]:
+        """Sees the body piece by piece as it passes; what it returns goes on in place of the chunk.
+
+        Runs after the headers have gone on. `last` is True exactly once, with `b""` if the end came by itself, also
+        where there is no body. Raise `AbortError` to end the stream.
+        """
+        return chunk
+
     def on_response(self, request: Request, response: Response, /) -> Reply | Awaitable[Reply]:
         """Sees the response's headers; a `Response` takes its place."""
 
@@ -105,6 +113,12 @@ class Plugin(_Fields):
         self, request: Request, response: Response, body: bytes, /
     ) -> BodyReply | Awaitable[BodyReply]:
         """Sees the response's whole body; returned bytes replace it, a `Response` takes the whole place."""
+
+    def on_response_chunk(
+        self, request: Request, response: Response, chunk: bytes, last: bool, /
+    ) -> bytes | Awaitable[bytes]:
+        """Sees the response's body piece by piece as it passes; as `on_request_chunk`."""
+        return chunk
 
     def on_log(self, request: Request, log: LogRecord, /) -> None:
         """Runs once when the request has ended, however it ended; can change nothing."""

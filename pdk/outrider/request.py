@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from outrider.consumer import JSON, Consumer
-from outrider.errors import ContractError, ReplyError, UndeclaredError
+from outrider.errors import ContractError, HeaderError, ReplyError, TooLateError, UndeclaredError
 from outrider.headers import Headers, HeaderSource
 from outrider.paths import normal_path
 
@@ -28,6 +28,7 @@ class Route:
 _NO_ROUTE = Route("")
 _NO_CLAIMS: Mapping[str, JSON] = {}
 _NO_NAMES: frozenset[str] = frozenset()
+_SENT: frozenset[str] = frozenset({"headers that have been sent"})
 
 
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -45,6 +46,7 @@ class RequestState(NamedTuple):
     credential: str | None
     claims: Mapping[str, JSON]
     id: str
+    trace_id: str
 
 
 def is_request_id(text: str) -> bool:
@@ -59,6 +61,7 @@ class Request:
     compare. `host` is lower-case and without `port`. `client` is the caller's address as the gateway believes
     it. Set `headers` and `query` to change what upstream gets, `reply_headers` for what downstream gets
     whatever answers, `consumer` to say who calls, and `context` to hand plain JSON data to later phases.
+    `trace_id` is the trace that the request belongs to, 32 hexadecimal digits, empty without one.
     """
 
     __slots__ = (
@@ -71,6 +74,7 @@ class Request:
         "_query_changed",
         "_reply_headers",
         "_reply_names",
+        "body_skipped",
         "claims",
         "consumer",
         "context",
@@ -78,6 +82,7 @@ class Request:
         "method",
         "route",
         "scheme",
+        "trace_id",
     )
 
     def __init__(
@@ -104,6 +109,8 @@ class Request:
         self._authority = authority
         self._client = client
         self._id = ""
+        self.trace_id = ""
+        self.body_skipped = False
         self._reply_headers: Headers | None = None
         self._reply_names: frozenset[str] = _NO_NAMES
 
@@ -194,12 +201,28 @@ class Request:
         return self._reply_headers
 
     def declare_reply_headers(self, names: frozenset[str]) -> None:
-        """For the chain: the names that may be set in `reply_headers`."""
+        """For the chain: the names that may be set in `reply_headers`, which are empty again."""
         self._reply_names = names
+        self._reply_headers = None
+
+    def seal_reply_headers(self) -> None:
+        """For the chain: they have been sent, and a change would change nothing."""
+        self._reply_names = _SENT
+        if self._reply_headers is not None:
+            self._reply_headers.seal()
 
     def reply_changes(self) -> list[tuple[str, list[str]]]:
-        """For adapters: what the plugins put into `reply_headers`."""
-        return list(self._reply_headers.changes()) if self._reply_headers is not None else []
+        """For adapters: what the plugins put into `reply_headers`, and left there."""
+        if self._reply_headers is None:
+            return []
+        return [(name, values) for name, values in self._reply_headers.changes() if any(values)]
+
+    def skip_body(self) -> None:
+        """In `on_request`: this plugin's body and chunk hooks are not needed for this request.
+
+        Where no other plugin needs the body either, it passes without a detour.
+        """
+        self.body_skipped = True
 
     @property
     def is_grpc(self) -> bool:
@@ -218,6 +241,7 @@ class Request:
             self.credential,
             self.claims,
             self._id,
+            self.trace_id,
         )
 
     def restore(self, state: RequestState) -> None:
@@ -226,14 +250,17 @@ class Request:
         self._query, self._query_changed = state.query, state.query_changed
         self._reply_headers, self.context = state.reply_headers, state.context
         self.consumer, self.credential, self.claims = state.consumer, state.credential, state.claims
-        self._id = state.id
+        self._id, self.trace_id = state.id, state.trace_id
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self._path} route={self.route.name}>"
 
 
 class ReplyHeaders(Headers):
-    """The headers of `request.reply_headers`: a gateway must know their names before the first request."""
+    """The headers of `request.reply_headers`: a gateway must know their names before the first request.
+
+    Their values are UTF-8 text, and an empty one is left out: Envoy carries them in its metadata.
+    """
 
     __slots__ = ("_names",)
 
@@ -242,21 +269,28 @@ class ReplyHeaders(Headers):
         self._names = names
 
     def __setitem__(self, name: str, value: str) -> None:
-        self._check(name)
+        self._check(name, value)
         super().__setitem__(name, value)
 
     def append(self, name: str, value: str) -> None:
-        self._check(name)
+        self._check(name, value)
         super().append(name, value)
+
+    def seal(self) -> None:
+        self._names = _SENT
 
     def copy(self) -> "ReplyHeaders":
         twin = ReplyHeaders(self._names)
         twin.adopt(super().copy())
         return twin
 
-    def _check(self, name: str) -> None:
+    def _check(self, name: str, value: str) -> None:
+        if self._names is _SENT:
+            raise TooLateError(f"reply header {name!r} can't be set any more: use an earlier hook")
         if name.lower() not in self._names:
             raise UndeclaredError(f"reply header {name!r}: name it in needs(), Needs(reply_headers=({name!r},))")
+        if not value.isascii() and any("\udc80" <= letter <= "\udcff" for letter in value):
+            raise HeaderError(f"the value of the reply header {name!r} is not UTF-8")
 
 
 class NarrowRequest(Request):

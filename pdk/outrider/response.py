@@ -17,13 +17,14 @@ class Response:
     `status` is 200 to 599: anything else raises `ReplyError`.
     """
 
-    __slots__ = ("_headers", "_received", "_status", "_status_changed", "body")
+    __slots__ = ("_headers", "_received", "_status", "_status_changed", "body", "body_skipped")
 
     def __init__(self, status: int = 200, *, body: bytes | str = b"", headers: HeaderSource = ()) -> None:
         self._status = _checked(status)
         self._status_changed = self._received = False
         self._headers = Headers(headers)
         self.body = body.encode() if isinstance(body, str) else body
+        self.body_skipped = False
 
     @classmethod
     def received(cls, status: int, headers: Headers) -> "Response":
@@ -34,6 +35,7 @@ class Response:
         response._received = True
         response._headers = headers
         response.body = b""
+        response.body_skipped = False
         return response
 
     @property
@@ -61,6 +63,13 @@ class Response:
     def status_changed(self) -> bool:
         """For adapters: whether a plugin set the status of upstream's answer."""
         return self._status_changed
+
+    def skip_body(self) -> None:
+        """In `on_response`: this plugin's body and chunk hooks are not needed for this response.
+
+        Where no other plugin needs the body either, it passes without a detour.
+        """
+        self.body_skipped = True
 
     def snapshot(self) -> ResponseState:
         """For the chain: all that a hook can change."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from outrider.consumer import Consumers
+from outrider.metrics import Metrics
 
 _log = logging.getLogger("outrider.runtime")
 
@@ -18,12 +19,21 @@ class Runtime:
 
     `consumers` are those of the configuration. `shared` is a folder that all workers of this gateway on this machine
     share and that outlives each of them; it goes when the gateway stops. `scope` tells the plugin's places in the
-    file apart: two configurations of one plugin have different ones, and one has the same in every worker.
+    file apart: two configurations of one plugin have different ones, and one has the same in every worker. `metrics`
+    are the worker's, for series of the plugin's own.
     """
 
-    def __init__(self, consumers: Consumers | None = None, shared: Path | None = None, *, scope: str = "") -> None:
+    def __init__(
+        self,
+        consumers: Consumers | None = None,
+        shared: Path | None = None,
+        *,
+        scope: str = "",
+        metrics: Metrics | None = None,
+    ) -> None:
         self.consumers = consumers or Consumers()
         self.scope = scope
+        self.metrics = metrics or Metrics()
         self._shared = shared
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from outrider.errors import ContractError, OverdueError
+from outrider.log_record import LogRecord
 from outrider.metrics import Counter, Histogram, Metrics
-from outrider.needs import Hook
+from outrider.needs import HOOKS, Hook
 from outrider.place import place
 from outrider.plugin import Plugin
+from outrider.request import Request
 
 _log = logging.getLogger("outrider.plugin")
 
@@ -26,27 +28,38 @@ class Step:
         "on_log",
         "on_request",
         "on_request_body",
+        "on_request_chunk",
         "on_response",
         "on_response_body",
+        "on_response_chunk",
         "passed",
         "plugin",
+        "reads",
         "replied",
+        "resizes",
         "responds",
         "seconds",
         "tolerant",
     )
 
+    on_request: HookMethod | None
+    on_request_body: HookMethod | None
+    on_request_chunk: HookMethod | None
+    on_response: HookMethod | None
+    on_response_body: HookMethod | None
+    on_response_chunk: HookMethod | None
+    on_log: HookMethod | None
+
     def __init__(self, name: str, plugin: Plugin, route: str, metrics: Metrics) -> None:
         self.name = name
         self.plugin = plugin
-        hooks = plugin.hooks()
-        self.on_request: HookMethod | None = plugin.on_request if "on_request" in hooks else None
-        self.on_request_body: HookMethod | None = plugin.on_request_body if "on_request_body" in hooks else None
-        self.on_response: HookMethod | None = plugin.on_response if "on_response" in hooks else None
-        self.on_response_body: HookMethod | None = plugin.on_response_body if "on_response_body" in hooks else None
-        self.on_log: HookMethod | None = plugin.on_log if "on_log" in hooks else None
-        self.responds = self.on_response is not None or self.on_response_body is not None
-        self.hidden = plugin.needs().hidden() or None
+        hooks, needs = plugin.hooks(), plugin.needs()
+        for hook in HOOKS:
+            setattr(self, hook, getattr(plugin, hook) if hook in hooks else None)
+        self.reads = bool(hooks & {"on_request_body", "on_request_chunk"})
+        self.responds = bool(hooks & {"on_response", "on_response_body", "on_response_chunk"})
+        self.resizes = needs.resizes
+        self.hidden = needs.hidden() or None
         self.seconds = plugin.timeout / 1000
         self.tolerant = plugin.on_error == "continue"
         self._latency = {hook: _latency(metrics, name, hook) for hook in hooks}
@@ -58,11 +71,21 @@ class Step:
         """Counts how long a hook ran."""
         self._latency[hook].observe(seconds)
 
+    def log(self, request: Request, record: LogRecord) -> None:
+        """Tells the plugin that the request is over; what goes wrong there changes nothing any more."""
+        if self.on_log is None:
+            return
+        try:
+            self.on_log(request, record)
+        except BaseException as error:
+            self.report("on_log", error)
+
     def report(self, hook: Hook, error: BaseException) -> None:
         """Counts a fault and logs it in one line, with the place in the plugin's own code."""
         self.faulted.add()
         if isinstance(error, OverdueError):
-            _log.error("plugin %s: %s took longer than its %g s", self.name, hook, self.seconds)
+            where = place(error, self.plugin, hook)
+            _log.error("plugin %s: %s took longer than its %g s at %s", self.name, hook, self.seconds, where)
         else:
             # The text of a foreign exception may hold a credential; that of our own never does.
             _log.error(

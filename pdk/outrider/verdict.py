@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from outrider.errors import ReplyError
+from outrider.errors import OverdueError, ReplyError
 from outrider.request import Request
 from outrider.response import BODILESS, Refusal, Response
 
@@ -55,7 +55,7 @@ def reply(request: Request, response: Response) -> Reply:
 
 def has_no_body(request: Request, status: int) -> bool:
     """Whether an answer of that status ends with its headers (RFC 9110, section 6.4.1)."""
-    return request.method == "HEAD" or status in BODILESS
+    return request.method == "HEAD" or status in BODILESS or status < 200
 
 
 def check(response: Response) -> None:
@@ -64,6 +64,13 @@ def check(response: Response) -> None:
         raise ReplyError(f"a response's body must be bytes, not {type(response.body).__name__}")
     if isinstance(response, Refusal) and not isinstance(response.message, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ReplyError(f"a refusal's message must be text, not {type(response.message).__name__}")
+
+
+def fault(request: Request, error: BaseException) -> Response:
+    """What downstream gets where a hook failed: nothing about why."""
+    if isinstance(error, OverdueError):
+        return materialized(request, Refusal(503, "The request took too long to check"))
+    return materialized(request, Refusal(500, UNCHECKED))
 
 
 def materialized(request: Request, response: Response) -> Response:

@@ -44,7 +44,7 @@ class Wait:
             self._error = error
         if scope.expired():
             # Whatever the hook made of its cancellation.
-            self._error = OverdueError("the hook took too long")
+            self._error = OverdueError("the hook took too long").with_traceback(_waited(self._error))
 
     def take(self) -> object:
         """What the hook returned; raises what it raised, OverdueError if its time was over."""
@@ -107,6 +107,14 @@ def _resumed(coroutine: Coroutine[Any, Any, object], pending: object) -> Generat
                 pending = coroutine.send(sent)
     except StopIteration as stop:
         return stop.value
+
+
+def _waited(error: BaseException | None) -> types.TracebackType | None:
+    """The way to the line that a hook waited in when its time was over."""
+    # asyncio.timeout raises its own error from the cancellation that went through the hook.
+    while error is not None and error.__cause__ is not None:
+        error = error.__cause__
+    return error.__traceback__ if error is not None else None
 
 
 def _cancelled_from_outside() -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.gateway import Start, usual_clusters
+from harness.peer import Peer
 from harness.process import bundled_envoy
 from harness.scripted import Authorizer, Processor
 from harness.upstream import Upstream
@@ -43,6 +44,12 @@ def shared_upstream() -> Iterator[Upstream]:
 def upstream(shared_upstream: Upstream) -> Upstream:
     shared_upstream.reset()
     return shared_upstream
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    with Peer() as peer:
+        yield peer
 
 
 @pytest.fixture(scope="session")

@@ -138,7 +138,6 @@ def header(value: str) -> Callable[[Request], None]:
         (acts(on_request=header("caf\udce9")), "value of x-a is not UTF-8"),
         (acts(on_request=lambda _: Response(403, body=b"caf\xe9")), "reply's body is not UTF-8"),
         (acts(on_request=lambda _: Response(403, headers={"x-a": "caf\udce9"})), "value of x-a is not UTF-8"),
-        (acts(on_request_body=passes), "needs the body, which ext_authz does not send"),
     ],
 )
 def test_what_ext_authz_can_not_carry_is_refused_with_the_remedy(
@@ -146,6 +145,42 @@ def test_what_ext_authz_can_not_carry_is_refused_with_the_remedy(
 ) -> None:
     assert denied(check(ask.check(), plugin)) == 500
     assert words in caplog.text
+    assert "use ext_proc" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("extension", "fields"), [("", ()), ("some", ()), ("whole", (("x-envoy-auth-partial-body", "true"),))]
+)
+def test_a_body_that_may_not_be_whole_is_none(
+    extension: str, fields: tuple[tuple[str, str], ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    message = ask.check(*fields, outrider_body=extension)
+    message.attributes.request.http.raw_body = b"part"
+    assert denied(check(message, acts(on_request_body=passes))) == 500
+    assert "set with_request_body" in caplog.text
+
+
+def test_a_body_that_was_not_sent_as_bytes_may_be_another_one() -> None:
+    message = ask.check(outrider_body="whole")
+    message.attributes.request.http.body = "caf!"
+    assert denied(check(message, acts(on_request_body=passes))) == 500
+
+
+def test_a_body_hook_sees_the_whole_body_and_not_what_envoy_says_about_it() -> None:
+    seen: list[object] = []
+
+    def look(request: Request, body: bytes) -> None:
+        seen.extend([body, "x-envoy-auth-partial-body" in request.headers])
+
+    message = ask.check(("x-envoy-auth-partial-body", "false"), outrider_body="whole")
+    message.attributes.request.http.raw_body = b"all of it"
+    assert check(message, acts(on_request_body=look)).status.code == OK
+    assert seen == [b"all of it", False]
+
+
+def test_a_new_body_can_not_go_upstream_behind_ext_authz(caplog: pytest.LogCaptureFixture) -> None:
+    message = ask.check(outrider_body="whole")
+    assert denied(check(message, acts(on_request_body=lambda _, __: b"new"))) == 500
     assert "use ext_proc" in caplog.text
 
 

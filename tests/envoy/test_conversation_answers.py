@@ -1,6 +1,6 @@
 """The mutations of ext_proc, exactly as Envoy needs them."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -115,12 +115,10 @@ def test_an_answer_that_may_have_no_body_gets_none(method: str, status: str) -> 
 def test_changes_to_a_message_that_turned_out_to_have_only_trailers_are_refused(
     direction: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def changes(request: Request, *seen: object) -> None:
-        del seen
-        request.headers["x-a"] = "1"
-        request.reply_headers["x-b"] = "1"
+    def changes(request: Request, *seen: Any) -> None:
+        (request if direction == "request" else cast("Response", seen[0])).headers["x-a"] = "1"
 
-    stream = Stream(acts_in({f"on_{direction}_body": changes}, replies=("x-b",)))
+    stream = Stream(acts_in({f"on_{direction}_body": changes}))
     messages = [ask.request_headers(), ask.request_trailers(), ask.response_headers(), ask.response_trailers()]
     answer = stream.say(*messages[: 2 if direction == "request" else 4])
     assert answer.immediate_response.status.code == 500

@@ -175,12 +175,12 @@ def check_the_ends(trace: StreamTrace) -> None:
     assert len({(log.ending, log.status, log.plugin) for one in trace.plugins for log in one.logs}) <= 1
 
 
-def a_request(end: bool, grpc: bool, method: str) -> ProcessingRequest:  # noqa: FBT001
+def a_request(end: bool, grpc: bool, method: str) -> ProcessingRequest:
     fields = [("content-type", "application/grpc")] if grpc else []
     return ask.request_headers(*fields, end=end, method=method)
 
 
-def a_response(end: bool, status: str) -> ProcessingRequest:  # noqa: FBT001
+def a_response(end: bool, status: str) -> ProcessingRequest:
     return ask.response_headers(end=end, status=status)
 
 

@@ -22,8 +22,10 @@ def read(tmp_path: Path) -> Read:
         ("request-body", "SEND BUFFERED SEND SKIP NONE SKIP"),
         ("on-response", "SEND NONE SKIP SEND NONE SKIP"),
         ("response-body", "SEND NONE SKIP SEND BUFFERED SEND"),
+        ("request-chunks", "SEND STREAMED SEND SKIP NONE SKIP"),
+        ("response-chunks", "SEND NONE SKIP SEND STREAMED SEND"),
         ("logs", "SEND NONE SKIP SEND NONE SEND"),
-        ("tells", "SEND NONE SKIP SEND NONE SKIP"),
+        ("tells", "SEND NONE SKIP SKIP NONE SKIP"),
     ],
 )
 def test_a_phase_that_no_plugin_of_a_route_needs_is_not_sent(read: Read, plugin: str, modes: str) -> None:
@@ -116,7 +118,8 @@ def test_each_worker_is_an_endpoint(read: Read) -> None:
 @pytest.mark.parametrize(
     ("plugin", "hook", "what"),
     [
-        ("request-body", "on_request_body", "bodies"),
+        ("request-chunks", "on_request_chunk", "bodies piece by piece"),
+        ("response-chunks", "on_response_chunk", "a response phase"),
         ("on-response", "on_response", "a response phase"),
         ("response-body", "on_response_body", "a response phase"),
         ("logs", "on_log", "the end of a request"),

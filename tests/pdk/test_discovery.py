@@ -1,5 +1,7 @@
 """Plugins in plain files, good and bad, and those that packages bring."""
 
+import inspect
+import os
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
@@ -53,6 +55,24 @@ def test_what_is_no_plugin_of_the_files_own_is_left_alone(tmp_path: Path, text: 
 
 def test_files_that_begin_with_an_underscore_are_not_imported(tmp_path: Path) -> None:
     assert not discovery.in_folder(folder_with(tmp_path, _helper="raise RuntimeError"))
+
+
+def test_what_an_editor_keeps_beside_a_file_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / ".#plugin.py").symlink_to("nobody@nowhere")
+    assert not discovery.in_folder(tmp_path)
+
+
+def test_a_file_is_imported_as_it_was_read(tmp_path: Path) -> None:
+    texts = discovery.texts(folder_with(tmp_path, one=GOOD))
+    folder_with(tmp_path, one="# nothing")
+    assert inspect.getsource(discovery.in_texts(texts)["add-header"]).startswith("class AddHeader")
+
+
+def test_an_edit_is_seen_however_soon_it_comes(tmp_path: Path) -> None:
+    for name in ("x-a", "x-b"):
+        folder = folder_with(tmp_path, one=GOOD.replace("x-a", name))
+        os.utime(folder / "one.py", (0, 0))
+        assert vars(discovery.in_folder(folder)["add-header"])["name"] == name
 
 
 def test_an_empty_or_missing_folder_has_no_plugins(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("outrider.exchange._clock", clock)
+    monkeypatch.setattr("outrider.running.clock", clock)
     return clock
 
 

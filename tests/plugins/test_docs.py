@@ -107,3 +107,18 @@ def test_the_example_of_request_transform_does_what_its_page_says() -> None:
 
 def test_the_example_of_response_transform_does_what_its_page_says() -> None:
     assert send("response-transform", "/orders").headers["x-answer"] == "200 for GET /orders"
+
+
+def test_the_example_of_cors_lets_pages_of_its_origins_read() -> None:
+    for origin in ("https://app.example", "https://pr-7.preview.example"):
+        assert send("cors", "/orders", origin=origin).headers["access-control-allow-origin"] == origin
+    assert "access-control-allow-origin" not in send("cors", "/orders", origin="https://preview.example").headers
+
+
+def test_the_example_of_ip_restriction_lets_this_machine_in() -> None:
+    assert send("ip-restriction", "/orders").status == 200
+
+
+def test_the_example_of_request_termination_answers_only_what_carries_its_trigger() -> None:
+    assert b"Back at noon" in send("request-termination", "/orders", x_maintenance="1").body
+    assert send("request-termination", "/orders").status == 200

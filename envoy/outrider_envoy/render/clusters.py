@@ -4,17 +4,26 @@ from ipaddress import ip_address
 
 from outrider.config.configuration import Service
 from outrider_envoy.render.plan import Plan, Section, address_of, seconds, typed
-from outrider_envoy.server import BODY_LIMIT, STREAM_LIMIT
+from outrider_envoy.server import STREAM_LIMIT
 
 WORKERS = "outrider_workers"
 """The cluster of the plugin workers."""
+READ_AHEAD = 256 * 1024
+"""How much of a response Envoy reads before downstream takes it, in bytes. A chunk hook gets up to twice that."""
+CONNECTION_AGE = 0.5
+"""How long Envoy uses a connection to a worker that may be replaced, in seconds.
+
+A worker that ends a connection itself loses the streams that Envoy begins on it at that moment.
+"""
 
 
 def clusters(plan: Plan) -> list[Section]:
     """The clusters of all services that have a route, and that of the workers."""
     services = {route.service.name: route.service for route in plan.configuration.routes}
-    limit = {"per_connection_buffer_limit_bytes": BODY_LIMIT} if plan.wants_bodies else {}
-    return [*(_service(service) | limit for service in services.values()), workers(plan.workers)]
+    return [
+        *(_service(service) for service in services.values()),
+        workers(plan.workers, CONNECTION_AGE if plan.replaces_workers else None),
+    ]
 
 
 def service_cluster(service: str) -> str:
@@ -22,11 +31,15 @@ def service_cluster(service: str) -> str:
     return f"service_{service}"
 
 
-def workers(endpoints: tuple[str, ...]) -> Section:
-    """The cluster of the plugin workers: HTTP/2, watched by gRPC health checks, spread evenly."""
+def workers(endpoints: tuple[str, ...], age: float | None = None) -> Section:
+    """The cluster of the plugin workers: HTTP/2, watched by gRPC health checks, spread evenly.
+
+    After `age` seconds Envoy begins no more streams on a connection; None: never.
+    """
     http2 = typed(
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         explicit_http_config={"http2_protocol_options": {}},
+        **({} if age is None else {"common_http_protocol_options": {"max_connection_duration": seconds(age)}}),
     )
     ceiling = STREAM_LIMIT * len(endpoints)
     return {
@@ -65,6 +78,7 @@ def _service(service: Service) -> Section:
         "name": name,
         "type": "STATIC" if _is_address(service.host) else "STRICT_DNS",
         "connect_timeout": seconds(service.connect_timeout / 1000),
+        "per_connection_buffer_limit_bytes": READ_AHEAD,
         "load_assignment": _assignment(name, [address_of(f"{service.host}:{service.port}")]),
     }
 

@@ -1,15 +1,26 @@
 """The HTTP filters that lead to the plugin workers, and what each route says to them."""
 
+from google.protobuf.json_format import MessageToDict
+
 from outrider.chain import Chain
-from outrider_envoy.ext_proc import RESPONSE_HOOKS
+from outrider_envoy.ext_authz import BODY_KEY, WHOLE
 from outrider_envoy.marks import NAMESPACE
+from outrider_envoy.modes import processing_mode
+from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode
 from outrider_envoy.render.clusters import WORKERS
 from outrider_envoy.render.plan import Plan, Section, seconds, typed
+from outrider_envoy.render.proxies import client_metadata
 from outrider_envoy.selection import ROUTE_KEY
+from outrider_envoy.server import BODY_LIMIT
 
 EXT_PROC = "envoy.filters.http.ext_proc"
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
 
+BUFFER_LIMIT = {"per_connection_buffer_limit_bytes": BODY_LIMIT}
+"""What a listener and a cluster set for a whole body to find room."""
+
+# ext_authz holds it whatever the connection's own buffer limit is, and answers 413 to a larger one.
+_WHOLE_BODY = {"max_request_bytes": BODY_LIMIT, "allow_partial_message": False, "pack_as_bytes": True}
 _MARGIN = 0.5  # seconds; our own 503 comes before Envoy's 504
 
 
@@ -32,25 +43,8 @@ def route_filter(plan: Plan, chain: Chain | None) -> Section:
     elif ext_proc:
         fields = {"overrides": _overrides(chain)}
     else:
-        fields = {"check_settings": {"context_extensions": {ROUTE_KEY: chain.route.name}}}
+        fields = {"check_settings": _check_settings(plan, chain)}
     return typed(f"envoy.extensions.filters.http.{kind}", **fields)
-
-
-def processing_mode(chain: Chain) -> Section:
-    """Which messages Envoy sends for a chain: a phase that no plugin needs costs nothing."""
-    hooks = chain.hooks
-    reads_request, reads_response = "on_request_body" in hooks, "on_response_body" in hooks
-    response = bool(hooks & RESPONSE_HOOKS or chain.reply_headers)
-    return {
-        "request_header_mode": "SEND",
-        "request_body_mode": "BUFFERED" if reads_request else "NONE",
-        # A body that never comes is known only by the trailers; and a stream with response trailers lasts as long
-        # as its request.
-        "request_trailer_mode": "SEND" if reads_request else "SKIP",
-        "response_header_mode": "SEND" if response else "SKIP",
-        "response_body_mode": "BUFFERED" if reads_response else "NONE",
-        "response_trailer_mode": "SEND" if reads_response or "on_log" in hooks else "SKIP",
-    }
 
 
 def message_timeout(plan: Plan) -> float:
@@ -70,6 +64,8 @@ def _ext_proc(plan: Plan) -> Section:
         mutation_rules={"disallow_is_error": True},
         route_cache_action="RETAIN",
         metadata_options={"receiving_namespaces": {"untyped": [NAMESPACE]}},
+        # The answer to a header message says how much of the body its chain wants.
+        **({"allow_mode_override": True} if plan.wants_bodies else {}),
         **({"request_attributes": ["source.address"]} if client else {}),
     )
     return {"name": EXT_PROC, "typed_config": config}
@@ -77,22 +73,33 @@ def _ext_proc(plan: Plan) -> Section:
 
 def _overrides(chain: Chain) -> Section:
     return {
-        "processing_mode": processing_mode(chain),
+        "processing_mode": _in_json(processing_mode(chain)),
         "grpc_initial_metadata": [{"key": ROUTE_KEY, "value": chain.route.name}],
     }
+
+
+def _in_json(mode: ProcessingMode) -> Section:
+    return MessageToDict(mode, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
 def _ext_authz(plan: Plan) -> Section:
     config = typed(
         "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
         transport_api_version="V3",
-        grpc_service=_grpc_service(plan) | {"timeout": seconds(message_timeout(plan))},
+        grpc_service=_grpc_service(plan) | {"timeout": seconds(message_timeout(plan))} | client_metadata(plan),
         failure_mode_allow=False,
         encode_raw_headers=True,
         clear_route_cache=False,
         status_on_error={"code": "InternalServerError"},
+        **({"with_request_body": _WHOLE_BODY} if plan.holds_bodies else {}),
     )
     return {"name": EXT_AUTHZ, "typed_config": config}
+
+
+def _check_settings(plan: Plan, chain: Chain) -> Section:
+    reads = "on_request_body" in chain.hooks
+    settings: Section = {"context_extensions": {ROUTE_KEY: chain.route.name} | ({BODY_KEY: WHOLE} if reads else {})}
+    return settings | ({"disable_request_body_buffering": True} if plan.holds_bodies and not reads else {})
 
 
 def _grpc_service(plan: Plan) -> Section:

@@ -7,6 +7,7 @@ from typing import Any
 
 from outrider.chain import Chain
 from outrider.config import Configuration
+from outrider_envoy.modes import BODY_HOOKS
 
 Section = dict[str, Any]
 """A piece of Envoy's configuration, in the JSON form of its protobuf messages."""
@@ -22,10 +23,17 @@ class Plan:
     workers: tuple[str, ...]
     """`unix:PATH` or `HOST:PORT`, one for each worker: one Envoy thread holds one connection to each."""
     admin: Path | None = None
+    replaces_workers: bool = False
+    """Whether other workers may take over the addresses while Envoy runs."""
 
     @property
     def wants_bodies(self) -> bool:
-        """Whether any plugin reads a whole body."""
+        """Whether any plugin reads bodies, whole or piece by piece."""
+        return any(BODY_HOOKS & chain.hooks for chain in self.chains.values())
+
+    @property
+    def holds_bodies(self) -> bool:
+        """Whether any plugin reads a whole body, which Envoy must hold for it."""
         return any({"on_request_body", "on_response_body"} & chain.hooks for chain in self.chains.values())
 
 

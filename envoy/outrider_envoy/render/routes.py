@@ -9,6 +9,7 @@ from outrider_envoy.render.clusters import service_cluster
 from outrider_envoy.render.filters import filter_name, route_filter
 from outrider_envoy.render.guard import unguarded
 from outrider_envoy.render.plan import Plan, Section, seconds
+from outrider_envoy.render.reply_headers import reply_headers
 
 _ESCAPE = re.compile(r"%([0-9A-F]{2})")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -36,7 +37,7 @@ def _route(plan: Plan, rule: Rule, route: Route) -> Section:
         "name": route.name,
         "match": _match(rule),
         "route": _action(rule, route),
-        "typed_per_filter_config": _for_filters(plan, plan.chains[route.name]),
+        "typed_per_filter_config": for_filters(plan, plan.chains[route.name]),
     }
 
 
@@ -94,9 +95,10 @@ def _nothing(plan: Plan) -> Section:
         "name": "outrider_no_route",
         "match": {"prefix": "/"},
         "direct_response": {"status": 404},
-        "typed_per_filter_config": _for_filters(plan, None),
+        "typed_per_filter_config": for_filters(plan, None),
     }
 
 
-def _for_filters(plan: Plan, chain: Chain | None) -> Section:
-    return {filter_name(plan): route_filter(plan, chain), **unguarded(chain)}
+def for_filters(plan: Plan, chain: Chain | None) -> Section:
+    """The `typed_per_filter_config` of a route with that chain, or with no plugins."""
+    return {filter_name(plan): route_filter(plan, chain), **unguarded(chain), **reply_headers(plan, chain)}

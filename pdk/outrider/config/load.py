@@ -1,5 +1,6 @@
 """Reads a configuration file, checks all of it, and builds what it says."""
 
+import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -101,6 +102,12 @@ def _files(rows: Rows) -> Iterator[File]:
     return (row.model for row in rows.of("file") if isinstance(row.model, File))
 
 
+def _is_one(installed: type[Plugin], found: type[Plugin]) -> bool:
+    """Whether two classes are one in one file: its package is installed as editable, and its folder is named too."""
+    same_name = installed.__qualname__ == found.__qualname__
+    return installed is found or (same_name and inspect.getfile(installed) == inspect.getfile(found))
+
+
 class _PluginDirs:
     """The installed plugins together with those in the file's own folders."""
 
@@ -113,8 +120,9 @@ class _PluginDirs:
         for file in _files(rows):
             for index, folder in enumerate(file.gateway.plugin_dirs):
                 for name, cls in self._in_folder(folder, index).items():
-                    if known.setdefault(name, cls) is not cls:
+                    if name in known and not _is_one(known[name], cls):
                         self._add(index, f"has a second plugin called {name}", "give its class another name")
+                    known[name] = cls
         return known
 
     def _in_folder(self, folder: Path, index: int) -> Classes:

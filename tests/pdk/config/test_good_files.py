@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from outrider import Plugin
 from outrider.config import ConfigError, Configuration, load
 from outrider.config.field_types import Address
+from outrider.discovery import in_folder
 from outrider.errors import PluginError
 
 
@@ -189,3 +190,16 @@ def test_a_plugin_that_is_there_already_or_does_not_load_is_a_mistake(
 def test_nothing_secret_is_in_the_text_of_a_configuration(shop: Configuration) -> None:
     assert "alice-key" not in repr(shop)
     assert "open sesame" not in repr(shop)
+
+
+def test_an_installed_plugin_and_the_file_that_it_comes_from_are_one(tmp_path: Path) -> None:
+    """As after `pip install --editable` of a package whose folder is in plugin_dirs."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "greet.py").write_text(
+        "from outrider import Plugin, Request\n\n"
+        "class Greet(Plugin):\n    def on_request(self, request: Request) -> None: ...\n"
+    )
+    path = tmp_path / "outrider.yaml"
+    path.write_text('_format_version: "3.0"\ngateway: {plugin_dirs: [own]}\nplugins: [{name: greet}]\n')
+    configuration = load(path, in_folder(tmp_path / "own"), in_folder)
+    assert [one.name for one in configuration.plugins] == ["greet"]

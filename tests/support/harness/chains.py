@@ -9,7 +9,7 @@ from outrider.auth import IDENTITY_HEADERS
 from outrider.chain import Chain
 from outrider.exchange import Walk
 from outrider.metrics import Metrics
-from outrider.needs import Fact, Hook
+from outrider.needs import CHUNK_HOOKS, Fact, Hook
 from outrider.request import Route
 from outrider.slot import Slot
 from outrider.step import Step
@@ -27,9 +27,15 @@ class Acts(Plugin):
     hook_functions: dict[Hook, HookFunction]
     known: frozenset[Fact] = Needs().facts
     replies: tuple[str, ...] = ()
+    resizes: bool = False
 
     def needs(self) -> Needs:
-        return Needs(facts=self.known, hooks=frozenset(self.hook_functions), reply_headers=self.replies)
+        return Needs(
+            facts=self.known,
+            hooks=frozenset(self.hook_functions),
+            reply_headers=self.replies,
+            resizes=CHUNK_HOOKS if self.resizes else frozenset(),
+        )
 
     def on_request(self, request: Request, /) -> Any:
         return self.hook_functions["on_request"](request)
@@ -37,11 +43,17 @@ class Acts(Plugin):
     def on_request_body(self, request: Request, body: bytes, /) -> Any:
         return self.hook_functions["on_request_body"](request, body)
 
+    def on_request_chunk(self, request: Request, chunk: bytes, last: bool, /) -> Any:
+        return self.hook_functions["on_request_chunk"](request, chunk, last)
+
     def on_response(self, request: Request, response: Response, /) -> Any:
         return self.hook_functions["on_response"](request, response)
 
     def on_response_body(self, request: Request, response: Response, body: bytes, /) -> Any:
         return self.hook_functions["on_response_body"](request, response, body)
+
+    def on_response_chunk(self, request: Request, response: Response, chunk: bytes, last: bool, /) -> Any:
+        return self.hook_functions["on_response_chunk"](request, response, chunk, last)
 
     def on_log(self, request: Request, log: LogRecord, /) -> None:
         self.hook_functions["on_log"](request, log)
@@ -53,33 +65,39 @@ def acts_in(
     on_error: Literal["deny", "continue"] = "deny",
     timeout: int = 10_000,
     replies: tuple[str, ...] = (),
+    resizes: bool = False,
 ) -> Acts:
     """A plugin that has just these hooks; `replies` are the reply headers that it declares."""
     functions = cast("dict[Hook, HookFunction]", dict(hooks))
-    return Acts(hook_functions=functions, replies=replies, on_error=on_error, timeout=timeout)
+    return Acts(hook_functions=functions, replies=replies, on_error=on_error, timeout=timeout, resizes=resizes)
 
 
-def acts(
+def acts(  # noqa: PLR0913 - one for each hook
     *,
     on_request: Callable[[Request], Any] | None = None,
     on_request_body: Callable[[Request, bytes], Any] | None = None,
+    on_request_chunk: Callable[[Request, bytes, bool], Any] | None = None,
     on_response: Callable[[Request, Response], Any] | None = None,
     on_response_body: Callable[[Request, Response, bytes], Any] | None = None,
+    on_response_chunk: Callable[[Request, Response, bytes, bool], Any] | None = None,
     on_log: Callable[[Request, LogRecord], None] | None = None,
     on_error: Literal["deny", "continue"] = "deny",
     timeout: int = 10_000,
     replies: tuple[str, ...] = (),
+    resizes: bool = False,
 ) -> Acts:
     """`acts(on_request=lambda request: Response(418))`."""
     hooks: dict[str, HookFunction | None] = {
         "on_request": on_request,
         "on_request_body": on_request_body,
+        "on_request_chunk": on_request_chunk,
         "on_response": on_response,
         "on_response_body": on_response_body,
+        "on_response_chunk": on_response_chunk,
         "on_log": on_log,
     }
     given = {name: function for name, function in hooks.items() if function is not None}
-    return acts_in(given, on_error=on_error, timeout=timeout, replies=replies)
+    return acts_in(given, on_error=on_error, timeout=timeout, replies=replies, resizes=resizes)
 
 
 def chain(*plugins: Plugin, route: str = "orders") -> Chain:

@@ -158,6 +158,18 @@ class Outrider:
                 os.kill(pid, signal.SIGKILL)
 
 
+def peak_memory(pid: int) -> int:
+    """The largest resident size of a process since its start or `forget_peak`, in bytes (proc(5), VmHWM)."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", _read(pid, "status"))
+    assert found, f"process {pid} is gone"
+    return int(found[1]) * 1024
+
+
+def forget_peak(pid: int) -> None:
+    """Lets `peak_memory` begin anew (proc(5), clear_refs)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process runs; one that only waits to be collected does not."""
     return _stat(pid)[0] != "Z"

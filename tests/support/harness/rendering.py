@@ -48,6 +48,16 @@ class ResponseBody(Plugin):
     def on_response_body(self, _: Request, __: Response, ___: bytes, /) -> None: ...
 
 
+class RequestChunks(Plugin):
+    def on_request_chunk(self, _: Request, chunk: bytes, __: bool, /) -> bytes:
+        return chunk
+
+
+class ResponseChunks(Plugin):
+    def on_response_chunk(self, _: Request, __: Response, chunk: bytes, ___: bool, /) -> bytes:
+        return chunk
+
+
 class Logs(Plugin):
     """Hears the end."""
 
@@ -89,6 +99,8 @@ PLUGINS: dict[str, type[Plugin]] = {
     "request-body": RequestBody,
     "on-response": OnResponse,
     "response-body": ResponseBody,
+    "request-chunks": RequestChunks,
+    "response-chunks": ResponseChunks,
     "logs": Logs,
     "tells": Tells,
     "optional": Optional,
@@ -97,7 +109,7 @@ PLUGINS: dict[str, type[Plugin]] = {
 
 HEAD = """
 _format_version: "3.0"
-gateway: {{listen: 127.0.0.1:8080, protocol: {protocol}}}
+gateway: {{listen: 127.0.0.1:8080, protocol: {protocol}, trusted_ips: [{trusted}]}}
 services:
   - name: orders
     url: {url}
@@ -115,10 +127,11 @@ def configurations(folder: Path) -> Read:
         routes: str = "[{name: one, paths: [/one]}, {name: two, paths: [/two]}]",
         url: str = "http://127.0.0.1:9001",
         protocol: str = "ext_proc",
+        trusted: str = "",
     ) -> Configuration:
         path = folder / "outrider.yaml"
         listed = "[" + ", ".join(plugins) + "]"
-        path.write_text(HEAD.format(plugins=listed, routes=routes, url=url, protocol=protocol))
+        path.write_text(HEAD.format(plugins=listed, routes=routes, url=url, protocol=protocol, trusted=trusted))
         return load(path, PLUGINS)
 
     return read

@@ -77,11 +77,16 @@ def _requests(upstream: int, folder: Path) -> list[Config]:
         service("limited", upstream, plugin("rate-limit", limit=3, window=YEAR, by="header:x-case")),
         service("traced", upstream, plugin("correlation-id", header="x-trace-id", trust=True), plugin("key-auth")),
         service("quiet", upstream, plugin("correlation-id", echo=False)),
+        service("public", upstream, plugin("cors", origins=["*"], exposed_headers=["x-total"]), plugin("key-auth")),
+        service("closable", upstream, plugin("request-termination", trigger="x-closed", message="Back at noon")),
+        service("gone", upstream, plugin("request-termination", status=410, body="gone", content_type="text/x-gone")),
+        service("local", upstream, plugin("ip-restriction", allow=["127.0.0.0/8"], deny=["::ffff:127.0.0.2"])),
         service("transformed", upstream, plugin("key-auth"), transform),
     ]
 
 
 def _responses(upstream: int) -> list[Config]:
+    cors = plugin("cors", origins=["https://app.example", "https://*.preview.example"], credentials=True)
     transform = plugin(
         "response-transform",
         remove={"headers": ["x-powered-by"]},
@@ -95,4 +100,8 @@ def _responses(upstream: int) -> list[Config]:
         service("bodies", upstream, plugin("request-body"), plugin("response-body")),
         service("guarded", upstream, plugin("key-auth"), plugin("request-body")),
         service("retouched", upstream, transform),
+        service("pages", upstream, cors, plugin("key-auth")),
+        service("dead-pages", 1, cors),
+        service("sized", upstream, plugin("request-size-limit", limit=10)),
+        service("measured", upstream, plugin("request-size-limit", limit=10, require_content_length=True)),
     ]

@@ -15,6 +15,7 @@ from outrider_envoy.proto.ext_proc_pb2 import (
     ProcessingMode,
     ProcessingRequest,
     ProcessingResponse,
+    StreamedBodyResponse,
     TrailersResponse,
 )
 
@@ -94,6 +95,26 @@ def request_body(*mutations: HeaderMutation, body: bytes | None = None) -> Proce
 
 def response_body(*mutations: HeaderMutation, body: bytes | None = None) -> ProcessingResponse:
     return ProcessingResponse(response_body=BodyResponse(response=common(*mutations, body=body)))
+
+
+def streamed(kind: str, body: bytes = b"", *, end: bool = False) -> ProcessingResponse:
+    """A part of a body in FULL_DUPLEX_STREAMED mode; `kind` is request_body or response_body."""
+    part = StreamedBodyResponse(body=body, end_of_stream=end)
+    inner = BodyResponse(response=CommonResponse(body_mutation=BodyMutation(streamed_response=part)))
+    if kind == "request_body":
+        return ProcessingResponse(request_body=inner)
+    return ProcessingResponse(response_body=inner)
+
+
+def echoes(message: ProcessingRequest) -> ProcessingResponse:
+    """The answer that changes nothing in FULL_DUPLEX_STREAMED mode."""
+    match message.WhichOneof("request"):
+        case "request_body":
+            return streamed("request_body", message.request_body.body, end=message.request_body.end_of_stream)
+        case "response_body":
+            return streamed("response_body", message.response_body.body, end=message.response_body.end_of_stream)
+        case _:
+            return proceed(message)
 
 
 def reply(

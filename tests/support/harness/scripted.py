@@ -1,7 +1,7 @@
 """Servers that answer an Envoy with exactly the messages that a test gives."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self, TypeAlias
 
@@ -23,6 +23,16 @@ def answers(*responses: ProcessingResponse) -> Script:
         given = iter(responses)
         for message in messages:
             yield next(given, None) or say.proceed(message)
+
+    return script
+
+
+def each(answer: Callable[[ProcessingRequest], Iterable[ProcessingResponse]]) -> Script:
+    """Any number of answers for each message."""
+
+    def script(messages: Messages) -> Iterator[ProcessingResponse]:
+        for message in messages:
+            yield from answer(message)
 
     return script
 

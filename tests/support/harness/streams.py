@@ -35,11 +35,17 @@ class Stream:
 
     async def tell(self, message: ProcessingRequest) -> ProcessingResponse:
         """The answer to a message, as it arrives at Envoy."""
+        return (await self.tell_all(message))[0]
+
+    async def tell_all(self, message: ProcessingRequest) -> list[ProcessingResponse]:
+        """The same, with what is sent right behind the answer."""
         answer = self.conversation.receive(message)
         while isinstance(answer, Wait):
             await answer.settle()
             answer = self.conversation.resume()
-        return ProcessingResponse.FromString(answer.SerializeToString())
+        answers = [answer, *self.conversation.rest]
+        self.conversation.rest = ()
+        return [ProcessingResponse.FromString(one.SerializeToString()) for one in answers]
 
     def say(self, *messages: ProcessingRequest) -> ProcessingResponse:
         """The answer to the last of the messages."""
@@ -71,10 +77,11 @@ def check(message: CheckRequest, *plugins: Plugin, route: str | None = "orders")
 
 
 def is_untouched(answer: ProcessingResponse, message: ProcessingRequest) -> bool:
-    """Whether an answer lets a message on, in its own kind and with no change at all; a mark changes nothing."""
+    """Whether an answer lets a message on, in its own kind and unchanged: neither a mark nor a mode is a change."""
     bare = ProcessingResponse()
     bare.CopyFrom(answer)
     bare.ClearField("dynamic_metadata")
+    bare.ClearField("mode_override")
     return bare == proceed(message)
 
 

@@ -1,0 +1,91 @@
+"""Runs one hook: no longer than it may take, and with an answer that the contract knows."""
+
+import time
+from collections.abc import Awaitable, Generator
+from typing import Any, Final, cast
+
+from outrider.errors import ContractError, ReplyError
+from outrider.logs import current_request
+from outrider.needs import Hook
+from outrider.request import NarrowRequest, Request
+from outrider.response import Response
+from outrider.step import HookMethod, Step
+from outrider.verdict import materialized
+from outrider.waiting import CANCELLATIONS, Wait, begin
+
+clock = time.perf_counter
+
+
+class _Body:
+    """Yielded by a walk that needs the whole body of its message; send it in, or None where there is none."""
+
+
+BODY: Final = _Body()
+
+Work = Generator[_Body | Wait, bytes | None, Any]
+
+
+class HookRun:
+    """The hooks of one request, one after the other; `hook` is the one that ran last."""
+
+    __slots__ = ("_budget", "_deadline", "hook", "request")
+
+    def __init__(self, request: Request, budget: float) -> None:
+        self.request = request
+        self.hook: Hook = "on_request"
+        self._budget = budget
+        self._deadline = clock()
+
+    def new_message(self) -> None:
+        """The gateway sent something: the hooks have the time of a message again."""
+        current_request.set(self.request)
+        self._deadline = clock() + self._budget
+
+    def seen_by(self, step: Step) -> Request:
+        """The request as the step's plugin may see it."""
+        return NarrowRequest(self.request, step.hidden) if step.hidden else self.request
+
+    def run(self, step: Step, hook: Hook, method: HookMethod, *seen: object) -> Work:
+        """A hook on headers or on a whole body: a copy of the reply, bytes for another body, or None."""
+        answer = yield from self.answer(step, hook, method, *seen)
+        if answer is None or (isinstance(answer, bytes) and hook.endswith("_body")):
+            return answer
+        if isinstance(answer, Response):
+            # A hook that returns the response that it was given lets it on.
+            return None if any(answer is one for one in seen) else materialized(self.request, answer)
+        raise ReplyError(f"{hook} returned {type(answer).__name__}: return a Response, or None to let the message on")
+
+    def answer(self, step: Step, hook: Hook, method: HookMethod, *seen: object) -> Work:
+        """What a hook returns, timed."""
+        self.hook = hook
+        began = clock()
+        try:
+            answer = method(*seen)
+        except CANCELLATIONS as error:
+            raise ContractError("the hook was cancelled from inside") from error
+        if answer is not None and not isinstance(answer, (Response, bytes)):
+            answer = yield from self._settled(step, answer)
+        step.took(hook, clock() - began)
+        return answer
+
+    def _settled(self, step: Step, answer: object) -> Work:
+        """Waits for an async hook, no longer than it and its message may take."""
+        if not isinstance(answer, Awaitable):
+            return answer
+        seconds = min(step.seconds, self._deadline - clock())
+        waiting = begin(cast("Awaitable[object]", answer), seconds)
+        if not isinstance(waiting, Wait):
+            return waiting.value
+        try:
+            yield waiting
+        except GeneratorExit:
+            self._give_up(step, waiting)
+            raise
+        current_request.set(self.request)
+        return waiting.take()
+
+    def _give_up(self, step: Step, waiting: Wait) -> None:
+        try:
+            waiting.close()
+        except BaseException as error:
+            step.report(self.hook, error)
