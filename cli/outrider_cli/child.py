@@ -44,10 +44,9 @@ class Child:
         delay = 0.0
         while not self._stopping:
             self.started = time.monotonic()
-            # In a group of its own: a Ctrl-C is for the supervisor, which lets requests in flight finish.
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.DEVNULL, process_group=0, env=_QUIET | os.environ
-            )
+            self._process = await _spawned(self._command)
+            if self._stopping:
+                self._process.kill()
             code = await self._process.wait()
             if self._stopping:
                 return
@@ -76,6 +75,25 @@ class Child:
             _log.warning("%s did not stop within %g s: killed", self.name, seconds)
             self._process.kill()
             await self._process.wait()
+
+
+async def ended(command: Sequence[str], seconds: float) -> int | None:
+    """Runs a process to its end, and gives its exit code; None if it took longer, and was killed."""
+    process = await _spawned(tethered(command))
+    try:
+        return await asyncio.wait_for(process.wait(), seconds)
+    except TimeoutError:
+        return None
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+async def _spawned(command: Sequence[str]) -> asyncio.subprocess.Process:
+    # In a group of its own: a Ctrl-C is for the supervisor, which lets requests in flight finish.
+    return await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, process_group=0, env=_QUIET | os.environ
+    )
 
 
 def _described(code: int) -> str:

@@ -19,7 +19,7 @@ from outrider.config import Gateway
 from outrider.config.field_types import Address
 from outrider.errors import StartError
 from outrider.metrics import Metrics
-from outrider_cli.child import Child
+from outrider_cli.child import Child, ended
 from outrider_cli.folder import Folder
 from outrider_envoy.render.clusters import WORKERS
 
@@ -37,7 +37,7 @@ class Envoy:
     def __init__(self, folder: Folder, gateway: Gateway, metrics: Metrics) -> None:
         restarts = metrics.counter("outrider_envoy_restarts_total", "How often Envoy was started again.")
         self._folder = folder
-        self._child = Child("Envoy", command(folder, gateway), restarts.add)
+        self._child = Child("Envoy", command(folder.bootstrap, gateway), restarts.add)
 
     async def keep(self) -> None:
         """Runs Envoy until `stop`. Raises `StartError` if it does not start."""
@@ -114,6 +114,13 @@ def check_address(address: Address) -> None:
             raise StartError(f"gateway.listen: {address} can't be listened on ({error.strerror})") from error
 
 
+async def accepts(bootstrap: Path, gateway: Gateway) -> None:
+    """Raises `StartError` if Envoy would not start with that; its own words are in the log then."""
+    code = await ended([*command(bootstrap, gateway), "--mode", "validate"], PATIENCE)
+    if code != 0:
+        raise StartError(f"Envoy does not take the configuration that the edited plugins need (it ended with {code})")
+
+
 def find_envoy() -> str:
     """The Envoy program: $OUTRIDER_ENVOY, else the extra `envoy`, else the PATH. Raises `StartError`."""
     if named := os.environ.get("OUTRIDER_ENVOY"):
@@ -133,12 +140,12 @@ def _bundled() -> str | None:
         return None
 
 
-def command(folder: Folder, gateway: Gateway) -> list[str]:
+def command(bootstrap: Path, gateway: Gateway) -> list[str]:
     """How Envoy is started; it logs in the form that the gateway logs in."""
     log = gateway.log
     form = _LOG_TEXT if logs.is_text(log.format, sys.stderr) else _LOG_JSON
     return [
-        *(find_envoy(), "--config-path", str(folder.bootstrap), "--concurrency", str(gateway.concurrency)),
+        *(find_envoy(), "--config-path", str(bootstrap), "--concurrency", str(gateway.concurrency)),
         # Two gateways on one machine must not share memory.
         *("--disable-hot-restart", "--log-level", _LEVELS[log.level], "--log-format", form),
         # It would write a line for each request that is refused because no worker is there.

@@ -32,12 +32,8 @@ class Folder:
         return self.path / "shared"
 
     @property
-    def snapshot(self) -> Path:
-        """The configuration as it was checked: a worker that starts again must not read a newer one."""
-        return self.path / "configuration.yaml"
-
-    @property
     def bootstrap(self) -> Path:
+        """What Envoy was started with, and is started with again when it ends."""
         return self.path / "envoy.json"
 
     @property
@@ -51,18 +47,62 @@ class Folder:
         return self.path / _LOCK
 
     def socket(self, index: int) -> Path:
+        """Where Envoy finds a worker: a link to the socket of the one that serves."""
         return self.path / f"worker-{index}.sock"
 
-    def metrics(self, index: int) -> Path:
-        return self.path / f"worker-{index}.metrics"
-
-    def trace(self, index: int) -> Path:
-        """Where a worker that hangs tells which line it hangs in."""
-        return self.path / f"worker-{index}.trace"
+    def shift(self, number: int) -> "Shift":
+        """The files of the n-th shift; every other one has the same."""
+        return Shift(self.path, "ab"[number % 2])
 
     @property
     def supervisor_metrics(self) -> Path:
         return self.path / "supervisor.metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """What workers that serve together have in the folder. One shift serves while the other starts or ends."""
+
+    folder: Path
+    name: str
+
+    @property
+    def snapshot(self) -> Path:
+        """The configuration and the plugins as they were checked: a worker that starts again reads no newer ones."""
+        return self.folder / f"source-{self.name}.json"
+
+    @property
+    def checked(self) -> Path:
+        """What the check of a changed source found."""
+        return self.folder / f"checked-{self.name}.json"
+
+    @property
+    def bootstrap(self) -> Path:
+        """What an Envoy in front of these workers needs."""
+        return self.folder / f"envoy-{self.name}.json"
+
+    def socket(self, index: int) -> Path:
+        return self.folder / f"worker-{index}-{self.name}.sock"
+
+    def metrics(self, index: int) -> Path:
+        return self.folder / f"worker-{index}-{self.name}.metrics"
+
+    def trace(self, index: int) -> Path:
+        """Where a worker that hangs tells which line it hangs in."""
+        return self.folder / f"worker-{index}-{self.name}.trace"
+
+    def link(self, index: int, path: Path) -> None:
+        """Lets `path` lead to the worker's socket: at no moment does it lead nowhere."""
+        new = self.folder / f"worker-{index}.new"
+        new.unlink(missing_ok=True)
+        new.symlink_to(self.socket(index).name)
+        new.replace(path)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner may read."""
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -71,7 +111,7 @@ def private_folder() -> Generator[Folder]:
     _sweep(Path(tempfile.gettempdir()))
     folder = Folder(Path(tempfile.mkdtemp(prefix=_PREFIX)))
     try:
-        if len(bytes(folder.socket(_WORKERS))) > _SOCKET_PATH:
+        if len(bytes(folder.shift(0).socket(_WORKERS))) > _SOCKET_PATH:
             raise StartError(f"{folder.path} is too long for the path of a socket: set TMPDIR to a shorter one")
         folder.shared.mkdir(mode=0o700)
         with folder.lock.open("w") as lock:

@@ -1,6 +1,8 @@
 """From a file to chains: what every command needs before it does anything."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from outrider.compiling import compile_chains, identity_headers
 from outrider.config import Configuration, Gateway, build
 from outrider.config.document import parse, read_text
 from outrider.metrics import Metrics
+from outrider.plugin import Plugin
 from outrider_envoy.capabilities import unsupported
 from outrider_envoy.render import Plan
 
@@ -21,28 +24,47 @@ class Loaded:
     configuration: Configuration
     chains: dict[str, Chain]
 
-    def plan(self, workers: tuple[str, ...], admin: Path | None = None) -> Plan:
+    def plan(self, workers: tuple[str, ...], admin: Path | None = None, *, replaces_workers: bool = False) -> Plan:
         """What Envoy's configuration is rendered from."""
-        return Plan(self.configuration, self.chains, identity_headers(self.configuration), workers, admin)
+        identity = identity_headers(self.configuration)
+        return Plan(self.configuration, self.chains, identity, workers, admin, replaces_workers)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A configuration as text, and the file that it came from: relative paths begin beside it."""
+    """A configuration as text, the file that it came from (relative paths begin beside it), and its plugin files."""
 
     path: Path
     text: str
+    folders: dict[Path, dict[Path, bytes]] = field(default_factory=dict[Path, dict[Path, bytes]])
+    """The texts of the plugin files by folder, each read when the configuration is first asked for."""
 
     @classmethod
     def read(cls, path: Path) -> "Source":
         """Reads the file once: whatever happens to it later, all processes go by the same text."""
         return cls(path, read_text(path))
 
+    @classmethod
+    def from_json(cls, written: str) -> "Source":
+        """The source that `to_json` wrote; nothing else is read."""
+        path, text, folders = json.loads(written)
+        texts = {Path(folder): _encoded(files) for folder, files in folders.items()}
+        return cls(Path(path), text, texts)
+
+    def to_json(self) -> str:
+        """All of it, with the plugin files that were read so far."""
+        folders = {str(folder): _decoded(files) for folder, files in self.folders.items()}
+        return json.dumps([str(self.path), self.text, folders])
+
+    def with_plugins_of_now(self) -> "Source":
+        """The same text with the plugin files as they are now. Raises `PluginError` if one can't be read."""
+        return Source(self.path, self.text, {folder: discovery.texts(folder) for folder in self.folders})
+
     @cached_property
     def configuration(self) -> Configuration:
         """What the text says, checked for Envoy. Raises `ConfigError` with every mistake."""
         document = parse(self.text, str(self.path), self.path.resolve().parent)
-        return build(document, discovery.installed(), discovery.in_folder, also=unsupported)
+        return build(document, discovery.installed(), self._in_folder, also=unsupported)
 
     @property
     def gateway(self) -> Gateway:
@@ -52,3 +74,19 @@ class Source:
         """The chains; what they count goes into `metrics`."""
         chains = compile_chains(self.configuration, metrics or Metrics(slots=1 << 16))
         return Loaded(self.configuration, {chain.route.name: chain for chain in chains})
+
+    def _in_folder(self, folder: Path) -> dict[str, type[Plugin]]:
+        if folder not in self.folders:
+            self.folders[folder] = discovery.texts(folder)
+        return discovery.in_texts(self.folders[folder])
+
+
+# A source file may have any encoding: surrogates carry the bytes of one that is not UTF-8.
+
+
+def _decoded(files: Mapping[Path, bytes]) -> dict[str, str]:
+    return {str(file): text.decode(errors="surrogateescape") for file, text in files.items()}
+
+
+def _encoded(files: Mapping[str, str]) -> dict[Path, bytes]:
+    return {Path(file): text.encode(errors="surrogateescape") for file, text in files.items()}

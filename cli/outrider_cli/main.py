@@ -58,12 +58,13 @@ def main() -> None:
 
 @main.command(epilog="Example: outrider run examples/outrider.yaml")
 @FILE
+@click.option("--reload", is_flag=True, help="Take over plugins from plugin_dirs that are edited meanwhile.")
 @sentences
-def run(file: Path) -> None:
+def run(file: Path, *, reload: bool) -> None:
     """Runs a whole gateway from one FILE: Envoy, the plugin workers and the metrics page, until Ctrl-C."""
     from outrider_cli import supervisor
 
-    asyncio.run(supervisor.run(file))
+    asyncio.run(supervisor.run(file, reload=reload))
 
 
 @main.group(epilog="Example: outrider serve envoy outrider.yaml --listen 127.0.0.1:9191")
@@ -102,16 +103,19 @@ def render() -> None:
     callback=_checked,
     help="Where `outrider serve envoy` has its workers.",
 )
+@click.option("--filters", is_flag=True, help="Only what to paste into the configuration of an Envoy of your own.")
 @sentences
-def render_envoy(file: Path, listen: str) -> None:
+def render_envoy(file: Path, listen: str, *, filters: bool) -> None:
     """Prints Envoy's bootstrap for FILE as YAML, with the workers where `serve envoy` has them."""
     from outrider_cli.listen import endpoints
     from outrider_cli.loading import Source
-    from outrider_envoy.render import bootstrap
+    from outrider_cli.paste import to_yaml
+    from outrider_envoy.render import bootstrap, pieces
 
     source = Source.read(file)
-    workers = endpoints(listen, source.gateway.workers)
-    click.echo(yaml.safe_dump(bootstrap(source.load().plan(tuple(workers))), sort_keys=False), nl=False)
+    plan = source.load().plan(tuple(endpoints(listen, source.gateway.workers)))
+    text = to_yaml(pieces(plan)) if filters else yaml.safe_dump(bootstrap(plan), sort_keys=False)
+    click.echo(text, nl=False)
 
 
 @main.command(epilog="Example: outrider check outrider.yaml")
@@ -153,3 +157,14 @@ def schema() -> None:
     from outrider import config, discovery
 
     click.echo(json.dumps(config.schema(discovery.installed()), indent=2))
+
+
+@main.command(epilog="Example: outrider new add-header")
+@click.argument("name")
+@sentences
+def new(name: str) -> None:
+    """Makes the folder NAME, a new plugin package with its test."""
+    from outrider_cli.new import create
+
+    folder = create(name, Path())
+    click.echo(f"{folder}: a plugin and its test; try it:\n  cd {folder}\n  python -m pytest")

@@ -1,7 +1,6 @@
 """Runs a gateway: the plugin workers, and Envoy in front of them."""
 
 import asyncio
-import json
 import logging
 import signal
 from collections.abc import Sequence
@@ -11,30 +10,33 @@ from pathlib import Path
 from outrider import logs
 from outrider.errors import OutriderError
 from outrider.metrics import Metrics
-from outrider_cli.envoy import Envoy, check_address
-from outrider_cli.folder import Folder, private_folder
+from outrider_cli.checking import longest_hook, write_bootstrap
+from outrider_cli.envoy import Envoy, accepts, check_address
+from outrider_cli.folder import Folder, Shift, private_folder, write_private
 from outrider_cli.listen import check_folder, endpoints
 from outrider_cli.loading import Source
 from outrider_cli.page import Page
+from outrider_cli.reload import Reload
 from outrider_cli.workers import Workers
-from outrider_envoy.render import bootstrap
+from outrider_envoy.render.clusters import CONNECTION_AGE
 
 _log = logging.getLogger("outrider.supervisor")
 
 _GRACE = 1.0  # seconds that a worker may be silent beyond the longest hook
+_LEEWAY = 0.5  # seconds that Envoy may be late to leave a connection
 
 
-async def run(path: Path) -> None:
-    """Workers, Envoy and the metrics page, until SIGINT or SIGTERM. Raises `StartError`."""
+async def run(path: Path, *, reload: bool = False) -> None:
+    """Workers, Envoy and the metrics page, until SIGINT or SIGTERM. Raises `StartError`.
+
+    With `reload`, plugins from the file's `plugin_dirs` that were edited meanwhile are taken over.
+    """
     told = _stop_signals()
     with private_folder() as folder:
         source = Source.read(path)
         check_address(source.gateway.listen)
-        addresses = [f"unix:{folder.socket(index)}" for index in range(source.gateway.workers)]
-        gateway = _Gateway(source, folder, addresses)
-        plan = source.load().plan(tuple(addresses), folder.admin)
-        _write_private(folder.bootstrap, json.dumps(bootstrap(plan)))
-        await gateway.run(told, Envoy(folder, source.gateway, gateway.metrics))
+        write_bootstrap(source, folder, folder.shift(0), reload=reload)
+        await _Gateway(source, folder).run(told, reload=reload)
 
 
 async def serve(path: Path, listen: str) -> None:
@@ -43,55 +45,139 @@ async def serve(path: Path, listen: str) -> None:
     with private_folder() as folder:
         source = Source.read(path)
         check_folder(listen)
-        await _Gateway(source, folder, endpoints(listen, source.gateway.workers)).run(told, None)
+        await _Gateway(source, folder, endpoints(listen, source.gateway.workers)).run(told)
 
 
 class _Gateway:
-    """Everything below one supervisor."""
+    """Everything below one supervisor; with an Envoy, unless the workers have addresses for somebody else's."""
 
-    def __init__(self, source: Source, folder: Folder, addresses: Sequence[str]) -> None:
-        configuration = source.configuration
-        self._settings = configuration.gateway
-        logs.configure(self._settings.log.level, self._settings.log.format)
-        _write_private(folder.snapshot, source.text)
+    def __init__(self, source: Source, folder: Folder, addresses: Sequence[str] | None = None) -> None:
+        self._source = source
         self._folder = folder
+        self._settings = source.gateway
+        logs.configure(self._settings.log.level, self._settings.log.format)
+        self._metrics = Metrics(folder.supervisor_metrics)
         self._addresses = addresses
-        self.metrics = Metrics(folder.supervisor_metrics)
-        longest = max((one.plugin.timeout for one in configuration.plugins), default=0) / 1000
-        self._workers = Workers(source.path, folder, addresses, longest + _GRACE, self.metrics)
+        write_private(folder.shift(0).snapshot, source.to_json())
+        self._workers = self._team(folder.shift(0), longest_hook(source))
+        self._teams = [self._workers]
+        self._envoy: Envoy | None = None
+        self._reloading: asyncio.Future[None] | None = None
         self._live = False
 
-    async def run(self, told: asyncio.Event, envoy: Envoy | None) -> None:
-        page = Page(self._settings.metrics, self._folder.path, lambda: self._is_ready(envoy))
-        running = asyncio.ensure_future(self._keep(envoy))
+    async def run(self, told: asyncio.Event, *, reload: bool = False) -> None:
+        page = Page(self._settings.metrics, self._folder.path, self._is_ready)
+        running = asyncio.ensure_future(self._keep(reload=reload))
         stopping = asyncio.ensure_future(told.wait())
         try:
             await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._live = False
-            if envoy is not None:
-                await envoy.stop()
-            await self._workers.stop()
+            await self._stop()
             page.close()
             stopping.cancel()
             # Where the gateway was stopped while it started, it still waits for its workers.
             running.cancel()
         await _outcome(running)
 
-    def _is_ready(self, envoy: Envoy | None) -> bool:
-        return self._live and self._workers.ready and (envoy is None or envoy.sees_workers())
+    async def _stop(self) -> None:
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.wait((self._reloading,))
+        if self._envoy is not None:
+            await self._envoy.stop()
+        await asyncio.gather(*(team.stop() for team in self._teams))
 
-    async def _keep(self, envoy: Envoy | None) -> None:
+    def _is_ready(self) -> bool:
+        return self._live and self._workers.ready and (self._envoy is None or self._envoy.sees_workers())
+
+    async def _keep(self, *, reload: bool) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._workers.keep())
-            while not self._workers.ready:
-                await asyncio.sleep(0.02)
-            if envoy is not None:
-                tasks.create_task(envoy.keep())
-                await envoy.live()
+            await self._workers.started()
+            if self._addresses is None:
+                self._link(self._folder.shift(0))
+                await self._start_envoy(self._folder.shift(0), tasks)
             self._live = True
-            where = f"http://{self._settings.listen}" if envoy else ", ".join(self._addresses)
-            _log.info("ready on %s with %d workers", where, len(self._addresses))
+            where = ", ".join(self._addresses) if self._addresses else f"http://{self._settings.listen}"
+            _log.info("ready on %s with %d workers", where, self._settings.workers)
+            if reload:
+                self._reloading = tasks.create_task(self._reload(tasks).keep())
+
+    def _reload(self, tasks: asyncio.TaskGroup) -> Reload:
+        async def start(shift: Shift, longest: float) -> Workers:
+            await self._check_bootstrap(shift)
+            return await self._start_workers(shift, longest, tasks)
+
+        async def relieve(shift: Shift, workers: Workers) -> None:
+            await self._relieve(shift, workers, tasks)
+
+        return Reload(self._source, self._folder, start, relieve)
+
+    def _team(self, shift: Shift, longest: float) -> Workers:
+        count = self._settings.workers
+        addresses = self._addresses or [f"unix:{shift.socket(index)}" for index in range(count)]
+        return Workers(shift, addresses, longest + _GRACE, self._metrics)
+
+    async def _start_envoy(self, shift: Shift, tasks: asyncio.TaskGroup) -> None:
+        # A copy: the shift's own changes with every edit, and an Envoy that crashed must not start with that.
+        write_private(self._folder.bootstrap, shift.bootstrap.read_text(encoding="utf-8"))
+        self._envoy = Envoy(self._folder, self._settings, self._metrics)
+        tasks.create_task(self._envoy.keep())
+        await self._envoy.live()
+
+    def _link(self, shift: Shift) -> None:
+        """Sends Envoy's new connections to the workers of that shift."""
+        for index in range(self._settings.workers):
+            shift.link(index, self._folder.socket(index))
+
+    async def _check_bootstrap(self, shift: Shift) -> None:
+        if not self._same_bootstrap(shift):
+            await accepts(shift.bootstrap, self._settings)
+
+    def _same_bootstrap(self, shift: Shift) -> bool:
+        return shift.bootstrap.read_bytes() == self._folder.bootstrap.read_bytes()
+
+    async def _start_workers(self, shift: Shift, longest: float, tasks: asyncio.TaskGroup) -> Workers:
+        """Further workers, beside those that serve. Raises `StartError`; then nothing is left of them."""
+        workers = self._team(shift, longest)
+        self._teams.append(workers)
+        keeping = asyncio.ensure_future(workers.keep())
+        starting = asyncio.ensure_future(workers.started())
+        try:
+            await asyncio.wait((keeping, starting), return_when=asyncio.FIRST_COMPLETED)
+            if keeping.done():
+                await _outcome(keeping)
+        except BaseException:
+            await workers.stop()
+            self._teams.remove(workers)
+            raise
+        finally:
+            starting.cancel()
+        tasks.create_task(_joined(keeping))
+        return workers
+
+    async def _relieve(self, shift: Shift, workers: Workers, tasks: asyncio.TaskGroup) -> None:
+        """Puts further workers in the place of those that serve, which finish what they have."""
+        old, same = self._workers, self._same_bootstrap(shift)
+        if self._envoy is not None and not same:
+            # Behind an Envoy that skips a phase, plugins that need it would let requests through.
+            _log.info("the edited plugins need another Envoy: it is started again")
+            await self._envoy.stop()
+        self._link(shift)
+        self._workers = workers
+        if same:
+            # Until the last connection to them is too old for new requests.
+            await asyncio.sleep(CONNECTION_AGE + _LEEWAY)
+        else:
+            await self._start_envoy(shift, tasks)
+        await old.stop()
+        old.clear_gauges()
+        self._teams.remove(old)
+
+
+async def _joined(task: asyncio.Future[None]) -> None:
+    await task
 
 
 def _stop_signals() -> asyncio.Event:
@@ -120,8 +206,3 @@ async def _outcome(running: asyncio.Future[None]) -> None:
 def _first(group: BaseExceptionGroup[OutriderError]) -> OutriderError:
     first = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 The supervisor starts it; nobody types this:
 
-    python -m outrider_cli.worker --file FILE --snapshot FILE --folder DIR --index N --address ADDRESS
+    python -m outrider_cli.worker --folder DIR --shift NAME --index N --address ADDRESS
 """
 
 import argparse
@@ -19,12 +19,11 @@ import uvloop
 
 from outrider import logs
 from outrider.config import Configuration
-from outrider.config.document import read_text
 from outrider.errors import OutriderError, StartError
 from outrider.metrics import Metrics
 from outrider.place import place
 from outrider.runtime import Runtime
-from outrider_cli.folder import Folder
+from outrider_cli.folder import Folder, Shift
 from outrider_cli.loading import Loaded, Source
 from outrider_envoy.selection import Chains
 from outrider_envoy.server import Server
@@ -42,24 +41,24 @@ def main() -> None:
     options = _options()
     # A core file would hold every secret of the configuration.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    folder = Folder(options.folder)
-    with folder.trace(options.index).open("w") as trace:
+    folder, shift = Folder(options.folder), Shift(options.folder, options.shift)
+    with shift.trace(options.index).open("w") as trace:
         # The kernel hands the signal to the main thread, where the hooks run; grpcio has threads of its own.
         faulthandler.enable(trace, all_threads=False)
         try:
-            uvloop.run(_work(options, folder))
+            uvloop.run(_work(options, folder, shift))
         except OutriderError as error:
             _log.error("worker %s can't start: %s", options.index, error)
             sys.exit(3)
 
 
-async def _work(options: argparse.Namespace, folder: Folder) -> None:
-    metrics = Metrics(folder.metrics(options.index))
+async def _work(options: argparse.Namespace, folder: Folder, shift: Shift) -> None:
+    metrics = Metrics(shift.metrics(options.index))
     beating = asyncio.get_running_loop().create_task(_beat(metrics))
-    loaded = Source(Path(options.file), read_text(Path(options.snapshot))).load(metrics)
+    loaded = Source.from_json(shift.snapshot.read_text(encoding="utf-8")).load(metrics)
     log = loaded.configuration.gateway.log
     logs.configure(log.level, log.format)
-    runtimes = await _start(loaded.configuration, folder)
+    runtimes = await _start(loaded.configuration, folder, metrics)
     await _serve(loaded, metrics, options.address)
     await _stop(loaded.configuration, runtimes)
     beating.cancel()
@@ -87,11 +86,11 @@ async def _beat(metrics: Metrics) -> None:
         await asyncio.sleep(BEAT)
 
 
-async def _start(configuration: Configuration, folder: Folder) -> list[Runtime]:
+async def _start(configuration: Configuration, folder: Folder, metrics: Metrics) -> list[Runtime]:
     """Starts every plugin; each has a runtime of its own, so that it knows where in the file it stands."""
     started: list[Runtime] = []
     for one in configuration.plugins:
-        runtime = Runtime(configuration.consumers, folder.shared, scope=one.place)
+        runtime = Runtime(configuration.consumers, folder.shared, scope=one.place, metrics=metrics)
         started.append(runtime)
         who = f"{configuration.document.file}:{one.line}: plugin {one.name}"
         try:
@@ -110,16 +109,16 @@ async def _stop(configuration: Configuration, runtimes: list[Runtime]) -> None:
         try:
             await one.plugin.stop()
         except Exception as error:  # noqa: BLE001 - the others want to stop too
-            _log.error("plugin %s: stop failed with %s", one.name, type(error).__name__)
+            where = place(error, one.plugin, "stop")
+            _log.error("plugin %s: stop failed at %s: %s", one.name, where, type(error).__name__)
     for runtime in runtimes:
         await runtime.stop()
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--file", required=True)
-    parser.add_argument("--snapshot", required=True)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--shift", required=True)
     parser.add_argument("--index", type=int, required=True)
     parser.add_argument("--address", required=True)
     return parser.parse_args()

@@ -2,16 +2,15 @@
 
 import asyncio
 import logging
-import re
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from outrider.metrics import Metrics, Pulse
 from outrider_cli.child import Child
-from outrider_cli.folder import Folder
+from outrider_cli.folder import Shift
+from outrider_cli.hang import where
 from outrider_cli.worker import DRAIN
 
 _log = logging.getLogger("outrider.supervisor")
@@ -20,18 +19,17 @@ LOOK = 0.05
 """How often the supervisor looks at its workers, in seconds."""
 PATIENCE = 30.0
 """How long a worker may take to start, in seconds."""
-_FRAME = re.compile(r'File "(.+)", line (\d+) in (.+)')
 
 
 class Workers:
     """Keeps one process for each address. `limit` is how many seconds one may not answer before it is replaced."""
 
-    def __init__(self, file: Path, folder: Folder, addresses: Sequence[str], limit: float, metrics: Metrics) -> None:
+    def __init__(self, shift: Shift, addresses: Sequence[str], limit: float, metrics: Metrics) -> None:
         restarts = metrics.counter("outrider_worker_restarts_total", "Workers that were started again.")
-        self._folder = folder
+        self._shift = shift
         self._limit = limit
         self._children = [
-            Child(f"worker {index}", _command(file, folder, index, address), restarts.add)
+            Child(f"worker {index}", _command(shift, index, address), restarts.add)
             for index, address in enumerate(addresses)
         ]
 
@@ -52,13 +50,25 @@ class Workers:
         """Lets requests in flight finish, then ends the workers."""
         await asyncio.gather(*(child.stop(signal.SIGTERM, DRAIN + 2) for child in self._children))
 
+    async def started(self) -> None:
+        """Waits until every worker takes requests."""
+        while not self.ready:
+            await asyncio.sleep(0.02)
+        for child in self._children:
+            child.prove()
+
+    def clear_gauges(self) -> None:
+        """Of workers that have ended: what they held is no part of a sum any more. Their counters stay."""
+        for index in range(len(self._children)):
+            Metrics(self._shift.metrics(index)).close()
+
     @property
     def ready(self) -> bool:
         """Whether every worker takes requests."""
         return all(self._pulse_is_fresh(index, child) for index, child in enumerate(self._children))
 
     def _pulse_is_fresh(self, index: int, child: Child) -> bool:
-        pulse = Pulse.read(self._folder.metrics(index))
+        pulse = Pulse.read(self._shift.metrics(index))
         alive = child.pid is not None and pulse.heartbeat > child.started
         return alive and pulse.ready and time.monotonic() - pulse.heartbeat < self._limit
 
@@ -67,7 +77,7 @@ class Workers:
             await asyncio.sleep(LOOK)
             if child.pid is None:
                 continue
-            pulse, now = Pulse.read(self._folder.metrics(index)), time.monotonic()
+            pulse, now = Pulse.read(self._shift.metrics(index)), time.monotonic()
             alive = pulse.heartbeat > child.started
             if alive and pulse.ready:
                 child.prove()
@@ -89,14 +99,12 @@ class Workers:
         _log.error("%s %s %s: replaced", child.name, why, self._where(index))
 
     def _where(self, index: int) -> str:
-        """The innermost line of Python that the worker hung in, as faulthandler wrote it."""
-        found = _FRAME.search(self._folder.trace(index).read_text(errors="replace"))
-        return f"(in {found[3]}, {found[1]}:{found[2]})" if found else "(frozen)"
+        """The line that the worker hung in, as faulthandler wrote it."""
+        return where(self._shift.trace(index).read_text(errors="replace"))
 
 
-def _command(file: Path, folder: Folder, index: int, address: str) -> list[str]:
+def _command(shift: Shift, index: int, address: str) -> list[str]:
     return [
         *(sys.executable, "-m", "outrider_cli.worker"),
-        *("--file", str(file), "--snapshot", str(folder.snapshot)),
-        *("--folder", str(folder.path), "--index", str(index), "--address", address),
+        *("--folder", str(shift.folder), "--shift", shift.name, "--index", str(index), "--address", address),
     ]

@@ -12,7 +12,6 @@ from outrider.config import Gateway
 from outrider.config.gateway import Log
 from outrider.errors import OutriderError
 from outrider_cli.envoy import command, find_envoy
-from outrider_cli.folder import Folder
 
 
 def first_line(folder: Path, form: Literal["auto", "text", "json"]) -> str:
@@ -22,7 +21,7 @@ def first_line(folder: Path, form: Literal["auto", "text", "json"]) -> str:
         find_envoy()
     except OutriderError as error:
         pytest.skip(str(error))
-    words = command(Folder(folder), Gateway(log=Log(format=form)))
+    words = command(folder / "envoy.json", Gateway(log=Log(format=form)))
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     return next(line for line in done.stderr.splitlines() if "envoy." in line)
 

@@ -9,7 +9,9 @@ from threading import Thread
 import pytest
 
 from harness.outrider import Config, Outrider
+from harness.peer import Peer
 from harness.sample import CONSUMERS, PLUGINS, Protocol, sample
+from harness.streaming import Streams, streaming
 from harness.tokens import Issuer
 from harness.upstream import Upstream
 
@@ -99,3 +101,23 @@ def start(tmp_path: Path) -> Iterator[Start]:
             return stack.enter_context(Outrider(tmp_path, config)).ready()
 
         yield started
+
+
+@pytest.fixture(scope="session")
+def shared_peer() -> Iterator[Peer]:
+    with Peer() as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def shared_streams(shared_peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outrider]:
+    folder = tmp_path_factory.mktemp("streams")
+    with Outrider(folder, streaming(shared_peer.port, folder)) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def streams(shared_streams: Outrider, shared_peer: Peer) -> Iterator[Streams]:
+    """The routes of `harness.streaming`, with one worker and one Envoy thread."""
+    with Streams(shared_streams.ready(), shared_peer) as streams:
+        yield streams

@@ -16,7 +16,19 @@ from harness.outrider import Config, free_port, outrider, plugin, service
 from harness.sample import CONSUMERS, PLUGINS
 
 WRONG_INPUT, WRONG_COMMAND, NOT_STARTED = 1, 2, 3
-BUNDLED = ["correlation-id", "jwt-auth", "key-auth", "rate-limit", "request-transform", "response-transform"]
+BUNDLED = [
+    "correlation-id",
+    "cors",
+    "ip-restriction",
+    "jwt-auth",
+    "key-auth",
+    "rate-limit",
+    "request-size-limit",
+    "request-termination",
+    "request-transform",
+    "response-transform",
+    "tracing",
+]
 WriteFile = Callable[..., Path]
 
 
@@ -80,8 +92,9 @@ def test_a_good_file_is_0_and_says_what_is_in_it(write: WriteFile) -> None:
 
 
 def test_what_ext_authz_can_not_do_is_refused_with_file_and_line(write: WriteFile) -> None:
-    names = ["response-script", "response-body", "request-body", "response-transform"]
-    file = write(service("orders", 9001, *map(plugin, names)), protocol="ext_authz")
+    names = ["response-script", "response-body", "response-transform", "request-size-limit"]
+    plugins = [*map(plugin, names[:-1]), plugin(names[-1], limit=1)]
+    file = write(service("orders", 9001, *plugins), protocol="ext_authz")
     rows = file.read_text().splitlines()
     messages = assert_fails(outrider("check", file), WRONG_INPUT, *names, "ext_authz")
     assert [message.split(": ")[0] for message in messages] == [
@@ -164,7 +177,18 @@ def test_workers_listen_nowhere_but_on_this_machine(write: WriteFile, address: s
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["run"], ["serve"], ["serve", "envoy"], ["render"], ["render", "envoy"], ["check"], ["plugins"], ["schema"]],
+    [
+        [],
+        ["run"],
+        ["serve"],
+        ["serve", "envoy"],
+        ["render"],
+        ["render", "envoy"],
+        ["check"],
+        ["plugins"],
+        ["schema"],
+        ["new"],
+    ],
     ids=lambda command: " ".join(command) or "outrider",
 )
 def test_the_help_of_every_command_has_an_example(command: list[str]) -> None:

@@ -1,0 +1,185 @@
+"""Traces through a whole gateway: what upstream, the collector, the log and the page for operators see of them."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from harness.collector import Collector, Exported
+from harness.http1 import Message
+from harness.outrider import Config, Outrider, free_port, plugin, service
+from harness.process import until
+from harness.upstream import Answer, Upstream
+
+Start = Callable[..., Outrider]
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+SAMPLED = ("traceparent", f"00-{TRACE}-{SPAN}-01")
+
+
+@pytest.fixture(params=["grpc", "http"])
+def collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
+    with Collector(request.param) as collector:
+        yield collector
+
+
+def traced(upstream: Upstream, collector: Collector, *plugins: Config) -> Config:
+    tracing = plugin("tracing", endpoint=collector.endpoint, protocol=collector.protocol)
+    return service("traced", upstream.port, tracing, *plugins)
+
+
+def arrived(collector: Collector) -> Exported:
+    [span] = until(lambda: collector.spans)
+    return span
+
+
+def sent_on(upstream: Upstream) -> list[str]:
+    """The parts of the `traceparent` that upstream got."""
+    return (upstream.request.get("traceparent") or "").split("-")
+
+
+def test_a_request_is_a_span_between_downstream_and_upstream(
+    start: Start, upstream: Upstream, collector: Collector
+) -> None:
+    gateway = start(traced(upstream, collector))
+    response = gateway.request("/traced?key=hunter2", SAMPLED, ("tracestate", "a=1"), ("user-agent", "curl/8"))
+    span = arrived(collector)
+    assert response.status == 200
+    assert sent_on(upstream) == ["00", TRACE, span.span_id, "01"]
+    assert upstream.request.get("tracestate") == "a=1"
+    assert (span.trace_id, span.parent_id, span.tracestate) == (TRACE, SPAN, "a=1")
+    assert (span.name, span.is_error) == ("GET traced", False)
+    assert 0 < span.end - span.start < 60e9
+    assert span.attributes == {
+        "outrider.request_id": span.attributes["outrider.request_id"],
+        "http.request.method": "GET",
+        "http.response.status_code": 200,
+        "url.scheme": "http",
+        "url.path": "/traced",
+        "server.address": "outrider.test",
+        "client.address": "127.0.0.1",
+        "user_agent.original": "curl/8",
+        "outrider.route": "traced",
+        "outrider.service": "traced",
+        "outrider.ending": "passed",
+    }
+
+
+def test_a_refusal_by_a_later_plugin_is_a_span_without_a_consumer(
+    start: Start, upstream: Upstream, collector: Collector
+) -> None:
+    gateway = start(traced(upstream, collector, plugin("key-auth")))
+    assert gateway.request("/traced", SAMPLED).status == 401
+    span = arrived(collector)
+    assert span.attributes["http.response.status_code"] == 401
+    assert (span.attributes["outrider.ending"], span.attributes["outrider.plugin"]) == ("replied", "key-auth")
+    assert "enduser.id" not in span.attributes
+    assert not span.is_error
+
+
+def test_a_span_names_its_consumer_and_upstreams_status(
+    start: Start, upstream: Upstream, collector: Collector
+) -> None:
+    gateway = start(traced(upstream, collector, plugin("key-auth")))
+    upstream.answer = Answer(503)
+    assert gateway.request("/traced", ("x-api-key", "alice-key")).status == 503
+    span = arrived(collector)
+    assert (span.attributes["enduser.id"], span.attributes["http.response.status_code"]) == ("alice", 503)
+    assert span.attributes["error.type"] == "503"
+    assert span.is_error
+    assert span.parent_id == ""
+    assert sent_on(upstream) == ["00", span.trace_id, span.span_id, "01"]
+
+
+def test_a_trace_that_downstream_does_not_record_is_not_recorded_here(
+    start: Start, upstream: Upstream, collector: Collector
+) -> None:
+    gateway = start(traced(upstream, collector))
+    unsampled = f"00-{'1' * 32}-{SPAN}-00"
+    gateway.request("/traced", ("traceparent", unsampled))
+    assert upstream.request.get("traceparent") == unsampled
+    gateway.request("/traced", SAMPLED)
+    assert arrived(collector).trace_id == TRACE
+
+
+def test_the_log_names_request_and_trace(start: Start, upstream: Upstream) -> None:
+    gateway = start(service("traced", upstream.port, plugin("tracing"), plugin("script")))
+    response = gateway.request("/traced", SAMPLED, ("x-script", "raise"))
+    [record] = until(lambda: [record for record in gateway.records if record.get("trace_id") == TRACE])
+    assert record["request_id"] == json.loads(response.body)["request_id"]
+    assert "plugin script: on_request failed" in record["message"]
+
+
+def test_without_an_endpoint_the_trace_only_passes_through(start: Start, upstream: Upstream) -> None:
+    gateway = start(service("traced", upstream.port, plugin("tracing")))
+    gateway.request("/traced", SAMPLED)
+    assert sent_on(upstream) == ["00", TRACE, SPAN, "01"]
+    upstream.reset()
+    gateway.request("/traced", ("traceparent", f"00-{TRACE}-{SPAN}-01-x"), ("tracestate", "a=1"))
+    version, trace, span, flags = sent_on(upstream)
+    assert (version, len(trace), len(span), flags) == ("00", 32, 16, "01")
+    assert trace != TRACE
+    assert upstream.request.get("tracestate") is None
+
+
+def test_two_traceparents_are_one_new_trace(start: Start, upstream: Upstream) -> None:
+    gateway = start(service("traced", upstream.port, plugin("tracing")))
+    gateway.request("/traced", SAMPLED, SAMPLED)
+    assert TRACE not in sent_on(upstream)
+
+
+def test_behind_ext_authz_a_span_ends_when_the_request_goes_on(start: Start, upstream: Upstream) -> None:
+    with Collector("grpc") as collector:
+        gateway = start(traced(upstream, collector), protocol="ext_authz")
+        gateway.request("/traced", SAMPLED)
+        span = arrived(collector)
+    assert sent_on(upstream) == ["00", TRACE, span.span_id, "01"]
+    assert "http.response.status_code" not in span.attributes
+
+
+def test_the_last_spans_are_sent_when_the_gateway_stops(
+    start: Start, upstream: Upstream, collector: Collector
+) -> None:
+    gateway = start(traced(upstream, collector))
+    for _ in range(20):
+        gateway.request("/traced")
+    gateway.idle()
+    assert gateway.stop() == 0
+    assert len(collector.spans) == 20
+    assert gateway.left() == []
+
+
+def answers(gateway: Outrider, count: int) -> list[Message]:
+    return [gateway.request("/traced") for _ in range(count)]
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_a_collector_that_is_not_there_costs_spans_and_no_request(
+    start: Start, upstream: Upstream, protocol: str
+) -> None:
+    tracing = plugin("tracing", endpoint=f"http://127.0.0.1:{free_port()}", protocol=protocol, queue=2)
+    gateway = start(service("traced", upstream.port, tracing), workers=1)
+    assert {answer.status for answer in answers(gateway, 20)} == {200}
+    until(lambda: gateway.metric("outrider_spans_dropped_total", reason="queue") >= 1)
+    until(lambda: gateway.metric("outrider_spans_dropped_total") == 20)
+    lines = [record for record in gateway.records if record["logger"] == "outrider.plugin.tracing"]
+    assert [line["level"] for line in lines] == ["warning"]
+    assert not any(record["logger"].startswith("opentelemetry") for record in gateway.records)
+    assert gateway.stop() == 0
+
+
+def test_a_collector_that_hangs_holds_neither_a_request_nor_the_end_up(
+    start: Start, upstream: Upstream, collector: Collector
+) -> None:
+    gateway = start(traced(upstream, collector), workers=1)
+    collector.gate.clear()
+    assert {answer.status for answer in answers(gateway, 20)} == {200}
+    assert gateway.stop() == 0
+    assert gateway.left() == []
+
+
+def test_spans_that_arrived_are_counted(start: Start, upstream: Upstream, collector: Collector) -> None:
+    gateway = start(traced(upstream, collector))
+    answers(gateway, 10)
+    until(lambda: gateway.metric("outrider_spans_exported_total") == 10)
+    assert gateway.metric("outrider_spans_dropped_total") == 0
+    assert len({span.trace_id for span in collector.spans}) == 10
