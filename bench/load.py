@@ -29,7 +29,7 @@ class _Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         head, end, body = self._buffer.partition(b"\r\n\r\n")
-        if not end or len(body) < _length(head):
+        if not end or not _is_complete(head, body):
             return
         self._buffer = b""
         self.answers += 1
@@ -58,6 +58,10 @@ async def load(port: int, headers: dict[str, str], *, connections: int, seconds:
     await asyncio.gather(*(client.done for client in clients))
     statuses = frozenset(status for client in clients for status in client.statuses)
     return Load(sum(client.answers for client in clients), time.perf_counter() - start, statuses)
+
+
+def _is_complete(head: bytes, body: bytes) -> bool:
+    return body.endswith(b"0\r\n\r\n") if b"transfer-encoding: chunked" in head else len(body) >= _length(head)
 
 
 def _length(head: bytes) -> int:

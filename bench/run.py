@@ -6,6 +6,7 @@ several workers behind it. The rows of one table run in turn, round by round, so
 
 from gateways import compare
 from machine import measure
+from phases import compare_phases
 
 
 def main() -> None:
@@ -16,6 +17,9 @@ def main() -> None:
     print()
     print("Through a real Envoy, one Envoy thread, one worker, 16 connections")
     print(compare())
+    print()
+    print("The same for one plugin each: what a phase costs, in CPU microseconds")
+    print(compare_phases())
 
 
 if __name__ == "__main__":
