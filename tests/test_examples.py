@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from harness import http1
-from harness.outrider import Outrider
+from harness.outrider import Outrider, outrider
 from harness.process import Envoy
 from harness.upstream import Upstream
 from outrider import OutriderError, Request, Response, Route, StartError, discovery
@@ -28,6 +28,7 @@ from outrider_cli.loading import Source
 EXAMPLES = Path(__file__).parents[1] / "examples"
 AUTHORS = discovery.in_folder(EXAMPLES / "authors")
 ENVOY = EXAMPLES / "envoy"
+ALICE = ("x-api-key", "alice-key")
 
 
 @pytest.mark.parametrize("file", [EXAMPLES / "outrider.yaml", EXAMPLES / "teapot.yaml", ENVOY / "outrider.yaml"])
@@ -36,14 +37,14 @@ def test_the_file_has_no_mistakes(file: Path) -> None:
 
 
 def test_the_plugins_of_the_guide_are_found_by_their_names() -> None:
-    assert sorted(AUTHORS) == ["add-header", "correlate", "maintenance", "no-details", "signed-body"]
+    assert sorted(AUTHORS) == ["add-header", "correlate", "maintenance", "mask-events", "no-details", "signed-body"]
 
 
-def test_the_test_of_the_guide_passes_as_the_guide_runs_it(tmp_path: Path) -> None:
+def test_the_tests_of_the_guide_pass_as_the_guide_runs_them(tmp_path: Path) -> None:
     folder = shutil.copytree(EXAMPLES / "authors", tmp_path / "plugins")  # where no settings of ours are
     command = [sys.executable, "-m", "pytest", "tests"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"pay 10", 200), (b"pay 99", 401), (b"", 401)])
@@ -89,6 +90,32 @@ def test_no_details_hides_an_upstreams_failure_and_logs_what_is_slow(caplog: pyt
     assert run(plugin(), Request(), response=Response(404, body="gone")).body == b"gone"
 
 
+EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 100])
+def test_mask_events_takes_a_word_out_wherever_the_chunks_are_cut(size: int) -> None:
+    plugin: Any = AUTHORS["mask-events"]
+    data = "data: é Alice\r\n\r\ndata: Alice, Alice".encode()
+    chunks = [data[at : at + size] for at in range(0, len(data), size)]
+    outcome = run(plugin(word="Alice"), Request(), response=Response(headers=EVENTS), response_chunks=chunks)
+    assert outcome.body == "data: é ***\r\n\r\ndata: ***, ***".encode()
+
+
+def test_mask_events_lets_nothing_through_that_it_can_not_read() -> None:
+    plugin: Any = AUTHORS["mask-events"]
+    packed = Response(headers={**EVENTS, "content-encoding": "gzip"})
+    assert run(plugin(word="Alice"), Request(), response=packed).status == 502
+    long = [b"x" * 40_000] * 3
+    outcome = run(plugin(word="Alice"), Request(), response=Response(headers=EVENTS), response_chunks=long)
+    assert (outcome.body, outcome.aborted, outcome.error) == (b"", True, None)
+    outcome = run(plugin(word="Alice"), Request(headers={"accept-encoding": "gzip"}))
+    assert outcome.upstream is not None
+    assert "accept-encoding" not in outcome.upstream.headers
+    page = Response(headers={"content-type": "text/html"}, body=b"Alice")
+    assert run(plugin(word="Alice"), Request(), response=page).body == b"Alice"
+
+
 def test_correlate_tells_downstream() -> None:
     plugin: Any = AUTHORS["correlate"]
     assert run(plugin(), Request(headers={"x-order": "7"})).headers["x-order"] == "7"
@@ -101,8 +128,8 @@ def workers(tmp_path: Path) -> Generator[list[str]]:
     # Not tmp_path: a unix socket's path must be short.
     with tempfile.TemporaryDirectory(prefix="sockets-") as folder:
         config = yaml.safe_load((ENVOY / "outrider.yaml").read_text())
-        with Outrider(tmp_path, config, "serve", "envoy", "--listen", f"unix:{folder}") as outrider:
-            outrider.ready()
+        with Outrider(tmp_path, config, "serve", "envoy", "--listen", f"unix:{folder}") as gateway:
+            gateway.ready()
             yield [f"{folder}/worker-{index}.sock" for index in range(2)]
 
 
@@ -120,8 +147,46 @@ def _ask_all(envoy: Envoy, upstream: Upstream) -> None:
         assert http1.request(port, path).status == 401
     assert not upstream.requests
     spoofed = ("x-consumer-username", "root")
-    assert http1.request(port, "/orders", ("x-api-key", "alice-key"), spoofed).status == 200
+    passed = http1.request(port, "/orders", ALICE, spoofed)
+    assert (passed.status, passed.get("x-request-id")) == (200, upstream.request.get("x-request-id"))
+    assert passed.get("ratelimit")
     assert upstream.request.get("x-consumer-username") == "alice"
+    assert http1.request(port, "/static", spoofed).status == 200
+    assert upstream.requests[-1].get("x-consumer-username") is None
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_an_envoy_of_your_own_cuts_off_bodies_that_are_too_large(workers: list[str], *, declared: bool) -> None:
+    with Upstream() as upstream, Envoy(_envoy(), _bootstrap(workers, upstream.port)).ready() as envoy:
+        statuses = [_upload(envoy.port(), size, declared=declared) for size in (1 << 20, (1 << 20) + 1)]
+        assert statuses == [200, 413]
+        assert [len(request.body) for request in upstream.requests if request.body] == [1 << 20]
+
+
+def _upload(port: int, size: int, *, declared: bool) -> int:
+    if declared:
+        return http1.request(port, "/uploads", ALICE, method="POST", body=b"x" * size).status
+    lines = [
+        "POST /uploads HTTP/1.1",
+        "host: a",
+        "x-api-key: alice-key",
+        "transfer-encoding: chunked",
+        "",
+        f"{size:x}",
+    ]
+    return http1.send(port, "\r\n".join([*lines, "x" * size, "0", "", ""]).encode()).status
+
+
+def test_the_envoy_of_your_own_has_what_the_command_prints() -> None:
+    printed = yaml.safe_load(outrider("render", "envoy", "--filters", ENVOY / "outrider.yaml").stdout)
+    resources = yaml.safe_load((ENVOY / "envoy.yaml").read_text())["static_resources"]
+    manager = resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    [host] = manager["route_config"]["virtual_hosts"]
+    routes = {each["name"]: each["typed_per_filter_config"] for each in host["routes"]}
+    assert manager.items() >= printed["http_connection_manager"].items()
+    assert manager["http_filters"][:-1] == printed["http_filters"]
+    assert routes == {**printed["routes"], "static": printed["other_routes"]}
+    assert resources["clusters"][1:] == printed["clusters"]
 
 
 def _envoy() -> Path:
