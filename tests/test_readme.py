@@ -104,7 +104,7 @@ def test_every_command_on_a_page_exists(page: Path) -> None:
 def test_every_metric_on_a_page_exists(page: Path) -> None:
     named = set(re.findall(r"`(outrider_\w+)(?:`|\{)", page.read_text(encoding="utf-8")))
     packages = {"outrider_plugins", "outrider_envoy", "outrider_kong", "outrider_cli", "outrider_workers"}
-    files = [file for folder in ("pdk", "envoy", "cli") for file in (ROOT / folder).rglob("*.py")]
+    files = [file for folder in ("pdk", "plugins", "envoy", "cli") for file in (ROOT / folder).rglob("*.py")]
     source = "".join(file.read_text(encoding="utf-8") for file in files)
     assert [name for name in named - packages if f'"{name}"' not in source] == []
 
