@@ -22,7 +22,7 @@ WRONG_INPUT, NOT_STARTED = 1, 3
 
 
 def sentences(command: Callable[P, None]) -> Callable[P, None]:
-    """Turns our own errors into sentences on standard error and the exit code that interface.md gives them."""
+    """Turns our own errors into sentences on standard error and the exit codes of the guide for operators."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:

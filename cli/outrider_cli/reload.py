@@ -45,6 +45,7 @@ class Reload:
                 await self._take_over(seen)
 
     async def _take_over(self, source: Source) -> None:
+        _log.info("plugins were edited: they are checked, and then taken over")
         shift = self._folder.shift(self._number + 1)
         try:
             workers = await self._start(shift, await check(source, shift))

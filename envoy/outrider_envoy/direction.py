@@ -17,8 +17,8 @@ class Direction:
     """How far one message has come, and how Envoy sends its body.
 
     `configured` is the mode that Envoy said it has, `mode` the one in force after our answer. `ended` says that the
-    message ended with its headers, `bodiless` that it has no body for plugins: an upgrade has none either. `length`
-    is the content-length that it came with.
+    message ended with its headers, `over` that it has ended, `bodiless` that it has no body for plugins: an upgrade
+    has none either. `length` is the content-length that it came with.
     """
 
     __slots__ = (
@@ -30,6 +30,7 @@ class Direction:
         "headers",
         "length",
         "mode",
+        "over",
         "state",
         "trailers",
         "walk",
@@ -43,7 +44,7 @@ class Direction:
         self.walk: Walk | ChunkWalk | None = None
         self.configured: Mode = NONE
         self.mode: Mode = NONE
-        self.ended = self.bodiless = self.consumed = False
+        self.ended = self.over = self.bodiless = self.consumed = False
         self.length: str | None = None
 
     def sends(self, mode: Mode) -> None:
@@ -68,6 +69,11 @@ class Direction:
     def ends_bare(self) -> bool:
         """Whether the headers were all, and no length among them: then its mode changes nothing."""
         return self.ended and self.length is None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether hooks are still at work on it, or wait for more of it."""
+        return self.walk is not None or self.state == "chunks"
 
     def stop(self) -> bool:
         """Ends what still runs; whether something did."""

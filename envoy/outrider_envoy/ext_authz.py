@@ -13,7 +13,7 @@ from outrider_envoy.errors import ProtocolError
 from outrider_envoy.marks import DECIDED
 from outrider_envoy.proto.core_pb2 import HeaderValue, HeaderValueOption
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest, CheckResponse, Status
-from outrider_envoy.reading import checked_request, is_partial
+from outrider_envoy.reading import checked_request, is_partial, refused_upgrade
 from outrider_envoy.selection import ROUTE_KEY, Chains
 
 _log = logging.getLogger("outrider.envoy")
@@ -47,8 +47,11 @@ class Check:
             chain = self._chains.find(named, request)
             if chain is None:
                 return _denied(reply(request, Refusal(404, NO_ROUTE)))
+            if "on_request_body" in chain.hooks:
+                if refusal := refused_upgrade(request):
+                    return _denied(reply(request, refusal))
+                self._body = _whole_body(message, request.headers.get("content-length"))
             self._exchange = chain.begin(request)
-            self._body = _whole_body(message)
             self._walk = self._exchange.request_phase()
             return self._advance(None)
         except ProtocolError as error:
@@ -96,13 +99,15 @@ class Check:
         return _denied(reply(request, Refusal(500, UNCHECKED)))
 
 
-def _whole_body(message: CheckRequest) -> bytes | None:
+def _whole_body(message: CheckRequest, length: str | None) -> bytes | None:
     """The request's body, None where it is not known to be whole: an absent one and one left out look the same."""
     http = message.attributes.request.http
     if message.attributes.context_extensions.get(BODY_KEY) != WHOLE or is_partial(message):
         return None
     # In `body`, without pack_as_bytes, other bytes stand for what is not UTF-8.
-    return None if http.body else http.raw_body
+    if http.body or length not in (None, str(len(http.raw_body))):
+        return None
+    return http.raw_body
 
 
 def _ok(exchange: Exchange) -> CheckResponse:

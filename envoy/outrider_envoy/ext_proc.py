@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import cast
 
 from outrider.chain import Chain
+from outrider.chunks import Chunks
 from outrider.exchange import Exchange
 from outrider.request import Request
 from outrider.response import Refusal, Response
@@ -24,7 +25,7 @@ from outrider_envoy.fitting import fitted
 from outrider_envoy.modes import BODY_HOOKS, DUPLEX, NONE, RESPONSE_HOOKS, processing_mode
 from outrider_envoy.mutations import immediate
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
-from outrider_envoy.reading import asks_for_upgrade, attribute, is_upgrade, request_of, response_of
+from outrider_envoy.reading import attribute, is_upgrade, refused_upgrade, request_of, response_of
 from outrider_envoy.selection import Chains
 
 _log = logging.getLogger("outrider.envoy")
@@ -49,7 +50,6 @@ class Conversation:
         "_final",
         "_kind",
         "_last",
-        "_passed",
         "_request",
         "_response",
         "_route",
@@ -71,7 +71,6 @@ class Conversation:
         self._chunk = b""
         self._last = False
         self._final: ProcessingResponse | None = None
-        self._passed = False
         self._broken = False
 
     def receive(self, message: ProcessingRequest) -> Answer:
@@ -99,7 +98,8 @@ class Conversation:
         """The stream is over. What still waited has decided nothing; the plugins' `on_log` runs."""
         unfinished = self._request.stop() | self._response.stop()
         if self._exchange is not None:
-            missed = self._passed and self._upstream is None and self._expects_response()
+            went_on = self._request.state in ("passes", "chunks") and self._upstream is None
+            missed = went_on and self._expects_response()
             cut = (self._response if self._upstream else self._request).state == "chunks"
             self._exchange.end(aborted=unfinished or self._broken or (self._final is None and (missed or cut)))
 
@@ -110,7 +110,9 @@ class Conversation:
     @property
     def undecided(self) -> bool:
         """Whether the stream has brought no decision yet: it must not end as if there were one."""
-        return self._kind is None or self._request.walk is not None or self._response.walk is not None
+        if self._final is not None:
+            return False
+        return self._kind is None or self._request.is_open or self._response.is_open
 
     def _dispatch(self, kind: Kind, message: ProcessingRequest) -> Answer:
         if kind == "request_headers":
@@ -118,11 +120,10 @@ class Conversation:
         if kind == "response_headers":
             return self._response_headers(message)
         self._check_order(kind)
-        if kind == "request_body":
-            return self._body(message.request_body.body, last=message.request_body.end_of_stream)
-        if kind == "response_body":
-            return self._body(message.response_body.body, last=message.response_body.end_of_stream)
-        return self._trailers(kind)
+        if kind.endswith("trailers"):
+            return self._trailers(kind)
+        part = message.request_body if kind == "request_body" else message.response_body
+        return self._body(part.body, last=part.end_of_stream)
 
     def _request_headers(self, message: ProcessingRequest) -> Answer:
         if self._exchange is not None or self._upstream is not None:
@@ -136,11 +137,10 @@ class Conversation:
             self._learn_modes(message, chain)
             self._request.length = request.headers.get("content-length")
         self._exchange = chain.begin(request)
-        self._request.ended = message.request_headers.end_of_stream
+        self._request.ended = self._request.over = message.request_headers.end_of_stream
         self._request.bodiless = self._request.ended or is_upgrade(request)
-        if not self._request.bodiless and chain.hooks & BODY_HOOKS and asks_for_upgrade(request):
-            # Envoy would hold it for ever: it waits for the end of what it takes for no body.
-            return self._end(reply(request, Refusal(400, "An upgrade has no body")))
+        if chain.hooks & BODY_HOOKS and not self._request.ended and (refusal := refused_upgrade(request)):
+            return self._end(reply(request, refusal))
         self._request.state = "headers"
         self._request.walk = self._exchange.request_phase()
         return self._advance(None)
@@ -157,13 +157,13 @@ class Conversation:
             raise ProtocolError("response headers came twice")
         if self._request.stop():
             # Envoy itself answered (413, a time-out) while a plugin waited for the request's body.
-            self._request.state = "passes"
+            self._request.state, self._request.over = "passes", True
         self._upstream = response_of(message)
         if self._exchange is None:
             # A filter before this one answered: no plugin saw the request, and it did not go upstream.
             self._response.state = "passes"
             return UNTOUCHED["response_headers"]
-        self._response.ended = message.response_headers.end_of_stream
+        self._response.ended = self._response.over = message.response_headers.end_of_stream
         self._response.bodiless = self._response.ended or self._upstream.status == HTTPStatus.SWITCHING_PROTOCOLS
         self._response.length = self._upstream.headers.get("content-length")
         self._response.state = "headers"
@@ -173,9 +173,11 @@ class Conversation:
     def _body(self, body: bytes, *, last: bool) -> Answer:
         active = self._active
         if active.consumed:
-            raise ProtocolError(
-                f"more of a {active.body} that a plugin has already decided on: set {active.body}_mode to BUFFERED"
-            )
+            remedy = f"set {active.body}_mode to BUFFERED"
+            raise ProtocolError(f"more of a {active.body} that a plugin has already decided on: {remedy}")
+        if active.over:
+            raise ProtocolError(f"a {active.body} after its end")
+        active.over = last
         if active.state == "chunks":
             return self._feed(body, last=last)
         if active.state == "awaits body":
@@ -184,6 +186,7 @@ class Conversation:
         return self._pieces(chunk_answers(active, body, body, last=last))
 
     def _trailers(self, kind: Kind) -> Answer:
+        self._active.over = True
         if self._active.state == "awaits body":
             # A message with trailers and not one byte of body.
             return self._advance(b"")
@@ -208,8 +211,7 @@ class Conversation:
 
     def _advance(self, sent: bytes | None) -> Answer:
         active = self._active
-        walk = active.walk
-        if walk is None:
+        if (walk := active.walk) is None:
             raise ProtocolError("nothing waits to go on")
         try:
             wanted = walk.send(sent)
@@ -229,12 +231,11 @@ class Conversation:
     def _decided(self) -> Answer:
         """The hooks on headers and on a whole body let the message on."""
         active, exchange, kind = self._active, cast("Exchange", self._exchange), cast("Kind", self._kind)
-        chunks = exchange.request_chunks if active is self._request else exchange.response_chunks
+        chunks = self._chunks()
         active.state = "passes" if chunks is None else "chunks"
         if chunks is not None and active.bodiless:
             return self._feed(b"", last=True)
         if active is self._request:
-            self._passed = True
             if active.bodiless and not active.ended:
                 # An upgrade: a body in front of it would never end.
                 exchange.new_request_body = None
@@ -259,27 +260,29 @@ class Conversation:
         return self._pieces([*held, UNTOUCHED[active.trailers]])
 
     def _pieces(self, answers: list[ProcessingResponse]) -> ProcessingResponse:
-        answer, *self.rest = answers
-        return answer
+        self.rest = answers[1:]
+        return answers[0]
 
     def _without_body(self, goes: bytes, exchange: Exchange) -> Answer:
         """There is no body; what the chunk hooks made of its end may be one."""
         if self._active is self._request:
-            exchange.request_chunks, exchange.new_request_body = None, goes or exchange.new_request_body
+            exchange.request_chunks, exchange.new_request_body = None, goes or None
         else:
-            exchange.response_chunks, exchange.new_response_body = None, goes or exchange.new_response_body
+            exchange.response_chunks, exchange.new_response_body = None, goes or None
         return self._decided()
 
     def _fitted(self, answer: ProcessingResponse) -> ProcessingResponse:
         """The answer to a header message, with another body mode where that fits the message better."""
         active = self._active
-        if active.configured == NONE and active.state not in ("awaits body", "chunks"):
+        if active.configured == NONE and active.state == "passes":
             return answer
-        exchange = cast("Exchange", self._exchange)
-        chunks = exchange.request_chunks if active is self._request else exchange.response_chunks
-        other = self._response if active is self._request else self._request
+        chunks, other = self._chunks(), self._response if active is self._request else self._request
         resizes = chunks is not None and chunks.resizes
         return fitted(answer, active, other, cast("Chain", self._chain), resizes=resizes)
+
+    def _chunks(self) -> Chunks | None:
+        exchange = cast("Exchange", self._exchange)
+        return exchange.request_chunks if self._active is self._request else exchange.response_chunks
 
     def _refuse(self, error: ProtocolError) -> ProcessingResponse:
         _log.warning("request refused: %s", error)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from outrider.errors import ContractError
 from outrider.headers import Fields, Headers
 from outrider.request import Request
-from outrider.response import Response
+from outrider.response import Refusal, Response
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.proto.core_pb2 import HeaderMap
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest
@@ -49,11 +49,20 @@ def is_upgrade(request: Request) -> bool:
     headers = request.headers
     if "content-length" in headers or "transfer-encoding" in headers:
         return False
-    return request.method == "GET" and asks_for_upgrade(request)
+    return request.method == "GET" and _asks_for_upgrade(request)
 
 
-def asks_for_upgrade(request: Request) -> bool:
-    """Whether the headers ask for it, whatever else they say."""
+def refused_upgrade(request: Request) -> Refusal | None:
+    """The answer to an upgrade that may have a body, where plugins read bodies.
+
+    Envoy takes it for one without: it waits for the end of it for ever, or lets it follow unseen.
+    """
+    if _asks_for_upgrade(request) and not is_upgrade(request):
+        return Refusal(400, "An upgrade has no body")
+    return None
+
+
+def _asks_for_upgrade(request: Request) -> bool:
     if "upgrade" not in request.headers:
         return False
     options = request.headers.get("connection", "").lower().split(",")

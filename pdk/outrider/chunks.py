@@ -78,7 +78,7 @@ class Chunks:
         if len(answer) != len(chunk) and self._hook not in step.resizes:
             raise ReplyError(
                 f"{self._hook} returned {len(answer)} bytes for {len(chunk)}: "
-                f"return as many, or name the hook in needs(), Needs(resizes={{{self._hook!r}}})"
+                f"return as many, or name the hook in needs(), Needs(resizes=frozenset({{{self._hook!r}}}))"
             )
         return answer
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from outrider.consumer import JSON, Consumer
-from outrider.errors import ContractError, HeaderError, ReplyError, TooLateError, UndeclaredError
+from outrider.errors import ContractError, ReplyError, UndeclaredError
 from outrider.headers import Headers, HeaderSource
 from outrider.paths import normal_path
+from outrider.reply_headers import SENT, ReplyHeaders
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:=@/+-]{1,128}")
 _NOT_IN_QUERY = re.compile(r"[^\x21\x22\x24-\x7e]")  # all but printable ASCII without the fragment's #
@@ -28,7 +29,6 @@ class Route:
 _NO_ROUTE = Route("")
 _NO_CLAIMS: Mapping[str, JSON] = {}
 _NO_NAMES: frozenset[str] = frozenset()
-_SENT: frozenset[str] = frozenset({"headers that have been sent"})
 
 
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -207,7 +207,7 @@ class Request:
 
     def seal_reply_headers(self) -> None:
         """For the chain: they have been sent, and a change would change nothing."""
-        self._reply_names = _SENT
+        self._reply_names = SENT
         if self._reply_headers is not None:
             self._reply_headers.seal()
 
@@ -254,43 +254,6 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self._path} route={self.route.name}>"
-
-
-class ReplyHeaders(Headers):
-    """The headers of `request.reply_headers`: a gateway must know their names before the first request.
-
-    Their values are UTF-8 text, and an empty one is left out: Envoy carries them in its metadata.
-    """
-
-    __slots__ = ("_names",)
-
-    def __init__(self, names: frozenset[str]) -> None:
-        super().__init__()
-        self._names = names
-
-    def __setitem__(self, name: str, value: str) -> None:
-        self._check(name, value)
-        super().__setitem__(name, value)
-
-    def append(self, name: str, value: str) -> None:
-        self._check(name, value)
-        super().append(name, value)
-
-    def seal(self) -> None:
-        self._names = _SENT
-
-    def copy(self) -> "ReplyHeaders":
-        twin = ReplyHeaders(self._names)
-        twin.adopt(super().copy())
-        return twin
-
-    def _check(self, name: str, value: str) -> None:
-        if self._names is _SENT:
-            raise TooLateError(f"reply header {name!r} can't be set any more: use an earlier hook")
-        if name.lower() not in self._names:
-            raise UndeclaredError(f"reply header {name!r}: name it in needs(), Needs(reply_headers=({name!r},))")
-        if not value.isascii() and any("\udc80" <= letter <= "\udcff" for letter in value):
-            raise HeaderError(f"the value of the reply header {name!r} is not UTF-8")
 
 
 class NarrowRequest(Request):

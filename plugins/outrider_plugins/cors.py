@@ -61,7 +61,7 @@ class Cors(Plugin):
 
     A preflight is an OPTIONS request with `origin` and `access-control-request-method`; it is answered before any
     other plugin asks for a credential. It refuses no other request: where an origin is not allowed, the browser keeps
-    the response from the page. What upstream says about CORS does not reach downstream.
+    the response from the page. With listed origins, what upstream says about CORS does not reach downstream.
     """
 
     priority: ClassVar[int] = 2000

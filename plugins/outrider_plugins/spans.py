@@ -79,7 +79,11 @@ class Span(NamedTuple):
             "outrider.ending": self.log.ending,
             "outrider.plugin": self.log.plugin,
         }
-        return {name: _clean(value) if isinstance(value, str) else value for name, value in found.items() if value}
+        return {
+            name: _clean(value) if isinstance(value, str) else value
+            for name, value in found.items()
+            if value not in (None, "")
+        }
 
 
 def started(trace_id: str, span_id: str, parent_id: str, tracestate: str) -> Started:

@@ -39,13 +39,11 @@ FAILS = """
 
 
 def gate(version: str, more: str = "") -> str:
-    """A plugin that refuses whoever has no key, and tells its version."""
     return (GATE + more).format(version=version)
 
 
 @pytest.fixture
 def gates(tmp_path: Path) -> Path:
-    """The plugin's file."""
     folder = tmp_path / "plugins"
     folder.mkdir()
     file = folder / "gate.py"
@@ -66,7 +64,6 @@ def reloading(tmp_path: Path, gates: Path, upstream: Upstream) -> Iterator[Reloa
 
 
 def version(gateway: Outrider) -> str:
-    """That of the plugin that answered; nothing while Envoy is away."""
     try:
         answer = gateway.request("/gate")
     except OSError:
@@ -85,8 +82,6 @@ def taken_over(gateway: Outrider, times: int = 1) -> None:
 
 @dataclass
 class Load:
-    """Threads that send requests, with the key and without, until the block ends."""
-
     gateway: Outrider
     with_key: list[int] = field(default_factory=list[int])
     without_key: list[int] = field(default_factory=list[int])
@@ -105,7 +100,6 @@ class Load:
             thread.join()
 
     def more(self, count: int = 20) -> None:
-        """Waits for so many further answers of either kind."""
         ends = [(statuses, len(statuses) + count) for statuses in (self.with_key, self.without_key)]
         until(lambda: all(len(statuses) >= end for statuses, end in ends))
 

@@ -160,6 +160,22 @@ def test_a_body_that_may_not_be_whole_is_none(
     assert "set with_request_body" in caplog.text
 
 
+def test_a_body_of_another_length_than_announced_is_not_whole() -> None:
+    assert (
+        denied(check(ask.check(("content-length", "4"), outrider_body="whole"), acts(on_request_body=passes))) == 500
+    )
+
+
+@pytest.mark.parametrize("fields", [(("content-length", "4"),), (("transfer-encoding", "chunked"),), ()])
+def test_an_upgrade_with_a_body_is_refused_where_plugins_read_bodies(fields: tuple[tuple[str, str], ...]) -> None:
+    upgrade = (("connection", "upgrade"), ("upgrade", "websocket"))
+    message = ask.check(*upgrade, *fields, method="POST", outrider_body="whole")
+    assert denied(check(message, acts(on_request_body=passes))) == 400
+    assert check(message, acts(on_request=passes)).status.code == OK
+    message = ask.check(*upgrade, outrider_body="whole")
+    assert check(message, acts(on_request_body=passes)).status.code == OK
+
+
 def test_a_body_that_was_not_sent_as_bytes_may_be_another_one() -> None:
     message = ask.check(outrider_body="whole")
     message.attributes.request.http.body = "caf!"

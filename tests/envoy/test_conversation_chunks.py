@@ -10,7 +10,7 @@ from harness.chains import acts, acts_in, passes, returns
 from harness.streams import Stream, is_marked, is_untouched, sets
 from outrider import AbortError, LogRecord, Plugin, Refusal, Request
 from outrider_envoy.modes import BUFFERED, DUPLEX, NONE, STREAMED, Mode
-from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode
+from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode, ProcessingRequest
 
 MIB = 1024 * 1024
 LENGTH = ("content-length", "5")
@@ -162,6 +162,37 @@ def test_after_a_hook_has_ended_the_stream_every_answer_is_its_refusal(error: Ex
     stream.say(ask.request_headers(method="POST"))
     for message in (ask.request_body(b"one", end=False), ask.request_body(b"two"), ask.response_headers()):
         assert stream.say(message).immediate_response.status.code == status
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (ask.request_headers(end=True),),
+        (ask.request_headers(), ask.request_body(b"ok")),
+        (ask.request_headers(), ask.request_trailers()),
+    ],
+)
+@pytest.mark.parametrize("plugin", [OBSERVES, acts(on_request_body=passes), acts(on_request=passes)])
+def test_what_comes_after_the_end_of_a_body_is_refused(
+    plugin: Plugin, messages: tuple[ProcessingRequest, ...]
+) -> None:
+    stream = Stream(plugin)
+    stream.say(*messages)
+    assert stream.say(ask.request_body(b"evil")).immediate_response.status.code == 500
+
+
+def test_a_body_that_still_comes_after_envoy_itself_has_answered_is_refused() -> None:
+    stream = Stream(acts(on_request_body=passes))
+    stream.say(ask.request_headers(), ask.response_headers(status="413"))
+    assert stream.say(ask.request_body(b"evil")).immediate_response.status.code == 500
+
+
+def test_a_stream_that_ends_within_a_body_is_undecided() -> None:
+    stream = Stream(OBSERVES)
+    stream.say(ask.request_headers(method="POST"), ask.request_body(b"one", end=False))
+    assert stream.conversation.undecided
+    stream.say(ask.request_body(b"two"))
+    assert not stream.conversation.undecided
 
 
 def test_both_directions_may_take_turns() -> None:

@@ -68,7 +68,7 @@ def test_bytes_that_are_held_back_may_come_with_a_later_piece() -> None:
 def test_another_length_must_be_declared(hook: str, caplog: pytest.LogCaptureFixture) -> None:
     outcome = send(acts_in({hook: told}), response_chunks=PIECES)
     assert outcome.aborted or outcome.status == 500
-    assert f"Needs(resizes={{'{hook}'}})" in caplog.text
+    assert f"Needs(resizes=frozenset({{'{hook}'}}))" in caplog.text
 
 
 @pytest.mark.parametrize("value", [None, "text", bytearray(b"one "), 42, Response(200)])

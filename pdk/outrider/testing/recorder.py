@@ -5,6 +5,7 @@ import logging
 import re
 from pathlib import Path
 from typing import ClassVar, cast
+from urllib.parse import unquote
 
 from outrider.consumer import JSON
 from outrider.headers import Headers
@@ -20,7 +21,9 @@ _log = logging.getLogger("outrider.testing.recorder")
 _KEY, _SIZE = "outrider.testing.messages", "outrider.testing.size"
 _FIRST = 1_000_000_000
 _LIMIT = 16 << 20  # bytes of bodies that one exchange may have
-_SECRET = re.compile(r"auth|cookie|credential|key|password|secret|session|signature|token", re.IGNORECASE)
+_SECRET = re.compile(
+    r"auth|cert|code|cookie|credential|jwt|key|passw|pwd|secret|session|sid|signature|token", re.IGNORECASE
+)
 _PARAMETER = re.compile(r"([^?&=]+)=([^&]*)")
 _MASK = "***"
 
@@ -100,10 +103,15 @@ def _note(request: Request, key: str, piece: bytes) -> None:
 
 def _headers(headers: Headers) -> list[JSON]:
     return [
-        [name, _MASK if _SECRET.search(name) else plain(value.encode("utf-8", "surrogateescape"))]
+        [name, _MASK if _SECRET.search(name) else plain(_address(name, value).encode("utf-8", "surrogateescape"))]
         for name, value in headers.fields()
     ]
 
 
+def _address(name: str, value: str) -> str:
+    """A value, without the secrets of an address that stands in it."""
+    return _PARAMETER.sub(_masked_parameter, value) if name in ("location", "referer") else value
+
+
 def _masked_parameter(found: re.Match[str]) -> str:
-    return f"{found[1]}={_MASK}" if _SECRET.search(found[1]) else found[0]
+    return f"{found[1]}={_MASK}" if _SECRET.search(unquote(found[1])) else found[0]
