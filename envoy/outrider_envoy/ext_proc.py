@@ -1,9 +1,8 @@
 """One ext_proc stream as a state machine: messages in, messages out, no I/O.
 
 Envoy sends the request's headers, then its body if asked to, then the same of the response; while a request still
-streams, messages of both may alternate. Each message gets an answer. A message that makes no sense here
-gets a refusal, and an error ends the stream with a gRPC status: a stream that ends cleanly without an answer would
-let the request through.
+streams, messages of both may alternate. A message that makes no sense here gets a refusal, and an error ends the
+stream with a gRPC status: a stream that ends cleanly without an answer would let the request through.
 """
 
 import logging

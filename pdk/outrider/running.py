@@ -47,7 +47,7 @@ class HookRun:
 
     def run(self, step: Step, hook: Hook, method: HookMethod, *seen: object) -> Work:
         """A hook on headers or on a whole body: a copy of the reply, bytes for another body, or None."""
-        # As in `answer`: a generator less for each hook.
+        # As in `answer`, written out: a generator less for each hook is a microsecond.
         self.hook = hook
         began = clock()
         try:
