@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,12 @@ from harness.upstream import Answer, Upstream
 Start = Callable[..., Outrider]
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED = ("traceparent", f"00-{TRACE}-{SPAN}-01")
+
+
+@pytest.fixture
+def start(start: Start) -> Start:
+    """One worker is enough here."""
+    return partial(start, workers=1)
 
 
 @pytest.fixture(params=["grpc", "http"])
