@@ -111,9 +111,9 @@ def _resumed(coroutine: Coroutine[Any, Any, object], pending: object) -> Generat
 
 def _waited(error: BaseException | None) -> types.TracebackType | None:
     """The way to the line that a hook waited in when its time was over."""
-    # asyncio.timeout raises its own error from the cancellation that went through the hook.
-    while error is not None and error.__cause__ is not None:
-        error = error.__cause__
+    # asyncio.timeout raises its own error over the cancellation that went through the hook; in 3.11.2 without `from`.
+    while error is not None and (before := error.__cause__ or error.__context__) is not None:
+        error = before
     return error.__traceback__ if error is not None else None
 
 
