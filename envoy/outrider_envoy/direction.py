@@ -25,7 +25,6 @@ class Direction:
         "bodiless",
         "body",
         "configured",
-        "consumed",
         "ended",
         "headers",
         "length",
@@ -44,7 +43,7 @@ class Direction:
         self.walk: Walk | ChunkWalk | None = None
         self.configured: Mode = NONE
         self.mode: Mode = NONE
-        self.ended = self.over = self.bodiless = self.consumed = False
+        self.ended = self.over = self.bodiless = False
         self.length: str | None = None
 
     def sends(self, mode: Mode) -> None:

@@ -21,7 +21,7 @@ from outrider_envoy.answers import UNTOUCHED, chunk_answers, request_answer, res
 from outrider_envoy.direction import Direction, Kind
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.fitting import fitted
-from outrider_envoy.modes import BODY_HOOKS, DUPLEX, NONE, RESPONSE_HOOKS, processing_mode
+from outrider_envoy.modes import DUPLEX, NONE, processing_mode
 from outrider_envoy.mutations import immediate
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
 from outrider_envoy.reading import attribute, is_upgrade, refused_upgrade, request_of, response_of
@@ -132,13 +132,13 @@ class Conversation:
         if chain is None:
             return self._end(reply(request, Refusal(404, NO_ROUTE)))
         self._chain = chain
-        if chain.hooks & BODY_HOOKS:
+        if chain.reads_bodies:
             self._learn_modes(message, chain)
             self._request.length = request.headers.get("content-length")
         self._exchange = chain.begin(request)
         self._request.ended = self._request.over = message.request_headers.end_of_stream
         self._request.bodiless = self._request.ended or is_upgrade(request)
-        if chain.hooks & BODY_HOOKS and not self._request.ended and (refusal := refused_upgrade(request)):
+        if chain.reads_bodies and not self._request.ended and (refusal := refused_upgrade(request)):
             return self._end(reply(request, refusal))
         self._request.state = "headers"
         self._request.walk = self._exchange.request_phase()
@@ -171,16 +171,15 @@ class Conversation:
 
     def _body(self, body: bytes, *, last: bool) -> Answer:
         active = self._active
-        if active.consumed:
-            remedy = f"set {active.body}_mode to BUFFERED"
-            raise ProtocolError(f"more of a {active.body} that a plugin has already decided on: {remedy}")
         if active.over:
-            raise ProtocolError(f"a {active.body} after its end")
-        active.over = last
+            raise ProtocolError(
+                f"more of a {active.body} after its end: set {active.body}_mode to BUFFERED or STREAMED"
+            )
+        # A whole body is all of it, whether trailers follow or not.
+        active.over = last or active.state == "awaits body"
         if active.state == "chunks":
             return self._feed(body, last=last)
         if active.state == "awaits body":
-            active.consumed = True
             return self._advance(body)
         return self._pieces(chunk_answers(active, body, body, last=last))
 
@@ -297,4 +296,4 @@ class Conversation:
         return self._final
 
     def _expects_response(self) -> bool:
-        return self._chain is not None and bool(self._chain.hooks & RESPONSE_HOOKS)
+        return self._chain is not None and self._chain.needs_response

@@ -19,11 +19,6 @@ DUPLEX: Final = ProcessingMode.FULL_DUPLEX_STREAMED
 
 _SEND, _SKIP = ProcessingMode.SEND, ProcessingMode.SKIP
 
-BODY_HOOKS: Final[frozenset[Hook]] = frozenset(
-    {"on_request_body", "on_request_chunk", "on_response_body", "on_response_chunk"}
-)
-RESPONSE_HOOKS: Final[frozenset[Hook]] = frozenset({"on_response", "on_response_body", "on_response_chunk", "on_log"})
-
 
 def processing_mode(chain: Chain) -> ProcessingMode:
     """The most that Envoy is to send for the chain."""
@@ -35,7 +30,7 @@ def processing_mode(chain: Chain) -> ProcessingMode:
         # A body that never comes, and the end of one that streams, are known only by the trailers; and a stream with
         # response trailers lasts as long as its request.
         request_trailer_mode=_SEND if request != NONE else _SKIP,
-        response_header_mode=_SEND if chain.hooks & RESPONSE_HOOKS else _SKIP,
+        response_header_mode=_SEND if chain.needs_response else _SKIP,
         response_body_mode=response,
         response_trailer_mode=_SEND if response != NONE or "on_log" in chain.hooks else _SKIP,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from outrider.exchange import Exchange
-from outrider.needs import Fact, Hook
+from outrider.needs import BODY_HOOKS, RESPONSE_HOOKS, Fact, Hook
 from outrider.request import Request, Route
 from outrider.slot import Slot
 
@@ -21,6 +21,8 @@ class Chain:
         steps = [step for slot in self.slots for step in slot.steps]
         needs = [step.plugin.needs() for step in steps]
         self.hooks: frozenset[Hook] = frozenset(hook for step in steps for hook in step.plugin.hooks())
+        self.reads_bodies = bool(self.hooks & BODY_HOOKS)
+        self.needs_response = bool(self.hooks & RESPONSE_HOOKS)
         self.resizes: frozenset[Hook] = frozenset(hook for need in needs for hook in need.resizes)
         self.facts: frozenset[Fact] = frozenset(fact for need in needs for fact in need.facts)
         self.reply_headers = frozenset(name.lower() for need in needs for name in need.reply_headers)

@@ -8,7 +8,7 @@ from outrider.log_record import Ending
 from outrider.needs import Hook
 from outrider.request import Request
 from outrider.response import Response
-from outrider.running import HookRun
+from outrider.running import THE_BYTES, HookRun
 from outrider.step import HookMethod, Step
 from outrider.verdict import fault, materialized
 
@@ -58,13 +58,13 @@ class Chunks:
             except GeneratorExit:
                 raise
             except BaseException as error:
-                fault = ChunkFault(step, error)
-                if fault.ending == "replied":
+                ended = ChunkFault(step, error)
+                if ended.ending == "replied":
                     step.replied.add()
-                    raise fault from error
+                    raise ended from error
                 step.report(self._hook, error)
                 if saved is None:
-                    raise fault from error
+                    raise ended from error
                 self._run.request.restore(saved)
                 self._steps.remove(piece)
         return chunk
@@ -72,9 +72,9 @@ class Chunks:
     def _one(self, piece: Piece, chunk: bytes, *, last: bool) -> Generator[Any, bytes | None, bytes]:
         step, method = piece
         seen = (self._run.seen_by(step), *self._seen, chunk, last)
-        answer: object = yield from self._run.answer(step, self._hook, method, *seen)
+        answer: object = yield from self._run.run(step, self._hook, method, *seen)
         if not isinstance(answer, bytes):
-            raise ReplyError(f"{self._hook} returned {type(answer).__name__}: return the bytes that go on")
+            raise ReplyError(f"{self._hook} returned {type(answer).__name__}: {THE_BYTES}")
         if len(answer) != len(chunk) and self._hook not in step.resizes:
             raise ReplyError(
                 f"{self._hook} returned {len(answer)} bytes for {len(chunk)}: "

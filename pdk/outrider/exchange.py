@@ -106,8 +106,6 @@ class Exchange:
             if step.on_request_chunk is not None and not request.body_skipped:
                 self._chunked.append((step, step.on_request_chunk))
         request.headers.seal()
-        if not any(step.responds for step in passed):
-            request.seal_reply_headers()
         return (yield from self._request_body_next()) if self._chunked or self._request_body is not None else PASS
 
     def response_phase(self, response: Response) -> Walk:
@@ -122,7 +120,6 @@ class Exchange:
         if final is not response:
             return reply(self.request, final)
         response.headers.seal()
-        self.request.seal_reply_headers()
         return PASS
 
     def request_chunk(self, chunk: bytes, *, last: bool) -> ChunkWalk:
@@ -176,6 +173,8 @@ class Exchange:
     def _request_body_next(self) -> Walk:
         """The body streams through the chunk hooks; one that a plugin has read goes through as one piece."""
         chunks = Chunks(self._run, "on_request_chunk", self._chunked)
+        if not any(step.responds for step in self._passed):
+            self.request.seal_reply_headers()
         # A response can be a long time coming: the body is not kept for it.
         body, self._request_body = self._request_body, None
         if body is None:
@@ -248,6 +247,7 @@ class Exchange:
     def _response_body_next(self, response: Response) -> _Answering:
         """Upstream's body streams, unless a plugin has read it; a reply's is here: it goes through as one piece."""
         chunks = Chunks(self._run, "on_response_chunk", self._chunked, response)
+        self.request.seal_reply_headers()
         if response is not self._upstream:
             body = response.body
         elif self._response_body is not None:

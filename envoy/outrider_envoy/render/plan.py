@@ -7,7 +7,6 @@ from typing import Any
 
 from outrider.chain import Chain
 from outrider.config import Configuration
-from outrider_envoy.modes import BODY_HOOKS
 
 Section = dict[str, Any]
 """A piece of Envoy's configuration, in the JSON form of its protobuf messages."""
@@ -29,7 +28,7 @@ class Plan:
     @property
     def wants_bodies(self) -> bool:
         """Whether any plugin reads bodies, whole or piece by piece."""
-        return any(BODY_HOOKS & chain.hooks for chain in self.chains.values())
+        return any(chain.reads_bodies for chain in self.chains.values())
 
     @property
     def holds_bodies(self) -> bool:
