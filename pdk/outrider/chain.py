@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 
 from outrider.exchange import Exchange
+from outrider.handover import State, request_of, state_of
 from outrider.needs import BODY_HOOKS, RESPONSE_HOOKS, Fact, Hook
+from outrider.progress import Progress
 from outrider.request import Request, Route
 from outrider.slot import Slot
 
@@ -19,6 +21,7 @@ class Chain:
         self.route = route
         self.slots = tuple(sorted(slots, key=lambda slot: -slot.steps[0].plugin.priority))
         steps = [step for slot in self.slots for step in slot.steps]
+        self.steps = {step.key: step for step in steps}
         needs = [step.plugin.needs() for step in steps]
         self.hooks: frozenset[Hook] = frozenset(hook for step in steps for hook in step.plugin.hooks())
         self.reads_bodies = bool(self.hooks & BODY_HOOKS)
@@ -29,9 +32,24 @@ class Chain:
         self.identity_headers = frozenset(name.lower().replace("_", "-") for name in identity_headers)
         self.budget = sum(step.seconds for step in steps)
 
-    def begin(self, request: Request) -> Exchange:
-        """One request's way through the chain. What downstream said under identity headers is taken off first."""
+    def begin(self, request: Request, *, strip: bool = True) -> Exchange:
+        """One request's way through the chain. What downstream said under identity headers is taken off first.
+
+        Without `strip` they stay: another chain has set them.
+        """
         request.route = self.route
-        request.headers.strip(self.identity_headers)
+        if strip:
+            request.headers.strip(self.identity_headers)
         request.declare_reply_headers(self.reply_headers)
         return Exchange(self.slots, request, self.budget)
+
+    def hand_over(self, exchange: Exchange) -> State:
+        """For gateways that send the next phase to any process: all that `take_over` needs, as plain JSON."""
+        return {"request": state_of(exchange.request), "progress": exchange.progress.to_json()}
+
+    def take_over(self, state: State) -> Exchange:
+        """The exchange that `hand_over` told of, after its request phase."""
+        request = request_of(state["request"], self.reply_headers)
+        request.route = self.route
+        progress = Progress.from_json(state["progress"], self.steps)
+        return Exchange(self.slots, request, self.budget, progress)

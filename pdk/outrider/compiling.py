@@ -36,8 +36,10 @@ def _chain(configuration: Configuration, route: RouteSettings, identity: Iterabl
 
 
 def _slot(candidates: Candidates, route: str, metrics: Metrics) -> Slot:
-    plugins = {id(entry.plugin): entry.plugin for entry in candidates.entries}
-    steps = {key: Step(candidates.name, plugin, route, metrics) for key, plugin in plugins.items()}
+    steps = {
+        id(entry.plugin): Step(candidates.name, entry.plugin, route, metrics, f"{candidates.name} {entry.place}")
+        for entry in candidates.entries
+    }
     if all(entry.consumer is None and entry.group is None for entry in candidates.entries):
         return Slot([steps[id(candidates.anonymous)]])
 

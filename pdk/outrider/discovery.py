@@ -18,10 +18,11 @@ GROUP = "outrider.plugins"
 """The entry-point group that a package names its plugins in; the bundled ones use it too."""
 
 
-def installed() -> dict[str, type[Plugin]]:
-    """Every installed plugin by name. Raises `PluginError` for one that can't be imported."""
+def installed(only: str | None = None) -> dict[str, type[Plugin]]:
+    """Every installed plugin by name, or `only` that one. Raises `PluginError` for one that can't be imported."""
     found: dict[str, type[Plugin]] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+    entries = entry_points(group=GROUP) if only is None else entry_points(group=GROUP, name=only)
+    for entry in sorted(entries, key=lambda entry: entry.name):
         try:
             cls = entry.load()
         except Exception as error:

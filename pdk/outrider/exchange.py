@@ -4,11 +4,11 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from outrider.chunks import ChunkFault, Chunks, Piece
-from outrider.log_record import Ending, LogRecord
-from outrider.logs import current_request
+from outrider.log_record import Ending
+from outrider.progress import Progress
 from outrider.request import Request
 from outrider.response import Response
-from outrider.running import BODY, HookRun, Work, clock
+from outrider.running import BODY, HookRun, Work
 from outrider.slot import Slot
 from outrider.step import Step
 from outrider.verdict import PASS, Reply, Verdict, check, fault, reply
@@ -32,52 +32,38 @@ class Exchange:
 
     __slots__ = (
         "_chunked",
-        "_ended",
-        "_ending",
-        "_passed",
-        "_replied",
-        "_replier",
         "_request_body",
         "_response_body",
         "_run",
         "_slots",
-        "_started",
         "_upstream",
         "new_request_body",
         "new_response_body",
+        "progress",
         "request",
-        "request_bytes",
         "request_chunks",
-        "response_bytes",
         "response_chunks",
-        "status",
     )
 
-    def __init__(self, slots: Sequence[Slot], request: Request, budget: float) -> None:
+    def __init__(
+        self, slots: Sequence[Slot], request: Request, budget: float, progress: Progress | None = None
+    ) -> None:
         self.request = request
-        self.status: int | None = None
         self.new_request_body: bytes | None = None
         self.new_response_body: bytes | None = None
         self.request_chunks: Chunks | None = None
         self.response_chunks: Chunks | None = None
-        self.request_bytes: int | None = None
-        self.response_bytes: int | None = None
         self._run = HookRun(request, budget)
         self._chunked: list[Piece] = []
         self._request_body: bytes | None = None
         self._response_body: bytes | None = None
         self._upstream: Response | None = None
         self._slots = slots
-        self._started = clock()
-        self._passed: list[Step] = []
-        self._ending: Ending = "passed"
-        self._replied: Step | None = None
-        self._replier: Step | None = None
-        self._ended = False
+        self.progress = progress or Progress()
 
     def request_phase(self) -> Walk:
         """Runs each step's request hooks until one replies."""
-        run, request, passed = self._run, self.request, self._passed
+        run, request, passed = self._run, self.request, self.progress.passed
         run.new_message()
         for slot in self._slots:
             step = slot.fixed or slot.resolve(request.consumer)
@@ -99,7 +85,7 @@ class Exchange:
                 continue
             if answer is not None:
                 step.replied.add()
-                self._replied = step
+                self.progress.replied = step
                 return (yield from self._answer(answer, step, "replied"))
             step.passed.add()
             passed.append(step)
@@ -112,11 +98,11 @@ class Exchange:
         """Runs the response hooks of the steps that let the request on, in reverse, on upstream's answer."""
         self._run.new_message()
         self._upstream = response
-        self.status = response.status
+        self.progress.status = response.status
         # Envoy has replaced upstream's own already, other gateways have not.
         response.headers.forget(name for name, _ in self.request.reply_changes())
-        final = yield from self._response_hooks_of_all(response, self._passed)
-        self.status = final.status
+        final = yield from self._response_hooks_of_all(response, self.progress.passed)
+        self.progress.status = final.status
         if final is not response:
             return reply(self.request, final)
         response.headers.seal()
@@ -126,28 +112,19 @@ class Exchange:
         """One piece of the request's body through `request_chunks`; a `Reply` ends the request."""
         if self.request_chunks is None:
             return chunk
-        self.request_bytes = (self.request_bytes or 0) + len(chunk)
+        self.progress.request_bytes = (self.progress.request_bytes or 0) + len(chunk)
         return (yield from self._feed(self.request_chunks, chunk, last=last))
 
     def response_chunk(self, chunk: bytes, *, last: bool) -> ChunkWalk:
         """One piece of the response's body through `response_chunks`; a `Reply` says that the rest must not pass."""
         if self.response_chunks is None:
             return chunk
-        self.response_bytes = (self.response_bytes or 0) + len(chunk)
+        self.progress.response_bytes = (self.progress.response_bytes or 0) + len(chunk)
         return (yield from self._feed(self.response_chunks, chunk, last=last))
 
     def end(self, *, aborted: bool) -> None:
         """Tells the plugins that the request is over; a second call does nothing."""
-        if self._ended:
-            return
-        self._ended = True
-        steps = self._passed if self._replied is None else [*self._passed, self._replied]
-        ending: Ending = "aborted" if aborted else self._ending
-        plugin, duration = self._replier.name if self._replier else None, clock() - self._started
-        record = LogRecord(ending, self.status, duration, plugin, self.request_bytes, self.response_bytes)
-        current_request.set(self.request)
-        for step in steps:
-            step.log(self.request, record)
+        self.progress.end(self.request, aborted=aborted)
 
     def _request_hooks(self, step: Step) -> Work:
         """One step on the request: its headers, then its body if it wants it. None lets the request on."""
@@ -162,7 +139,7 @@ class Exchange:
             return None
         if self._request_body is None:
             self._request_body = yield from self._read_body()
-            self.request_bytes = len(self._request_body)
+            self.progress.request_bytes = len(self._request_body)
         body = self._request_body if self.new_request_body is None else self.new_request_body
         answer = yield from run.run(step, "on_request_body", step.on_request_body, seen, body)
         if isinstance(answer, bytes):
@@ -173,7 +150,7 @@ class Exchange:
     def _request_body_next(self) -> Walk:
         """The body streams through the chunk hooks; one that a plugin has read goes through as one piece."""
         chunks = Chunks(self._run, "on_request_chunk", self._chunked)
-        if not any(step.responds for step in self._passed):
+        if not any(step.responds for step in self.progress.passed):
             self.request.seal_reply_headers()
         # A response can be a long time coming: the body is not kept for it.
         body, self._request_body = self._request_body, None
@@ -204,7 +181,7 @@ class Exchange:
         else:
             if self._response_body is None:
                 self._response_body = yield from self._read_body()
-                self.response_bytes = len(self._response_body)
+                self.progress.response_bytes = len(self._response_body)
             body = self._response_body if self.new_response_body is None else self.new_response_body
         answer = yield from run.run(step, "on_response_body", step.on_response_body, seen, response, body)
         if not isinstance(answer, bytes):
@@ -233,13 +210,13 @@ class Exchange:
                     response.restore(saved[1])
                     self.new_response_body = saved[2]
                     continue
-                answer, self._ending, self._replier = fault(self.request, error), "fault", step
+                answer, self.progress.ending, self.progress.replier = fault(self.request, error), "fault", step
             if answer is not None:
                 response = answer
                 # What ran before ran on a message that is gone.
                 self._chunked.clear()
-                if self._ending == "passed":
-                    self._ending, self._replier = "replied", step
+                if self.progress.ending == "passed":
+                    self.progress.ending, self.progress.replier = "replied", step
             elif step.on_response_chunk is not None and not response.body_skipped:
                 self._chunked.append((step, step.on_response_chunk))
         return (yield from self._response_body_next(response)) if self._chunked else response
@@ -258,7 +235,7 @@ class Exchange:
         try:
             answer = yield from chunks.feed(body, last=True)
         except ChunkFault as ended:
-            self._ending, self._replier = ended.ending, ended.step
+            self.progress.ending, self.progress.replier = ended.ending, ended.step
             return ended.answer(self.request)
         if answer != body:
             self._replace_response_body(response, answer)
@@ -271,9 +248,9 @@ class Exchange:
             response.body = body
 
     def _answer(self, answer: Response, step: Step, ending: Ending) -> Walk:
-        self._ending, self._replier = ending, step
-        final = yield from self._response_hooks_of_all(answer, self._passed)
-        self.status = final.status
+        self.progress.ending, self.progress.replier = ending, step
+        final = yield from self._response_hooks_of_all(answer, self.progress.passed)
+        self.progress.status = final.status
         return reply(self.request, final)
 
     def _feed(self, chunks: Chunks, chunk: bytes, *, last: bool) -> ChunkWalk:
@@ -282,12 +259,14 @@ class Exchange:
         except ChunkFault as error:
             ended = error
         self.request_chunks = self.response_chunks = None
-        self._ending, self._replier = ended.ending, ended.step
+        self.progress.ending, self.progress.replier = ended.ending, ended.step
         final = ended.answer(self.request)
         if self._upstream is None:
             # The response has not begun: downstream gets the refusal, as from a request hook.
-            final = yield from self._response_hooks_of_all(final, self._passed[: self._passed.index(ended.step)])
-            self.status = final.status
+            final = yield from self._response_hooks_of_all(
+                final, self.progress.passed[: self.progress.passed.index(ended.step)]
+            )
+            self.progress.status = final.status
         return reply(self.request, final)
 
     def _read_body(self) -> Generator[Any, bytes | None, bytes]:

@@ -24,6 +24,7 @@ class Step:
         "_latency",
         "faulted",
         "hidden",
+        "key",
         "name",
         "on_log",
         "on_request",
@@ -50,8 +51,10 @@ class Step:
     on_response_chunk: HookMethod | None
     on_log: HookMethod | None
 
-    def __init__(self, name: str, plugin: Plugin, route: str, metrics: Metrics) -> None:
+    def __init__(self, name: str, plugin: Plugin, route: str, metrics: Metrics, key: str = "") -> None:
         self.name = name
+        # What it is called between processes: a name can be configured once for each consumer.
+        self.key = key or name
         self.plugin = plugin
         hooks, needs = plugin.hooks(), plugin.needs()
         for hook in HOOKS:

@@ -3,7 +3,6 @@
 import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from outrider.config.build import Entities
@@ -70,7 +69,7 @@ def build(
         objections = list(unfit(document.file, scoped, configuration.consumers))
         mistakes += objections or also(configuration)
     if configuration is None or mistakes:
-        raise ConfigError(_public(mistake, secrets) for mistake in mistakes)
+        raise ConfigError(secrets.public(mistake) for mistake in mistakes)
     return configuration
 
 
@@ -90,12 +89,6 @@ def _configuration(
         plugins=tuple(scoped),
         document=document,
     )
-
-
-def _public(mistake: Mistake, secrets: Secrets) -> Mistake:
-    # whatever wrote the words, they are one line and hold no secret
-    what, remedy = (" ".join(secrets.hide(text).splitlines()) for text in (mistake.what, mistake.remedy))
-    return replace(mistake, what=what, remedy=remedy)
 
 
 def _files(rows: Rows) -> Iterator[File]:

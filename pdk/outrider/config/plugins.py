@@ -15,6 +15,7 @@ from outrider.config.references import References
 from outrider.config.rows import Row, Rows
 from outrider.config.secrets import Secrets
 from outrider.config.shape import shape_of
+from outrider.config.unserved import unserved_plugin
 from outrider.config.where import where
 from outrider.plugin import Plugin
 
@@ -26,15 +27,23 @@ class PluginBuilder:
     """Makes an instance of every plugin in a file, and collects what is wrong with them.
 
     `complete` is whether `classes` are all that there are: a name that is missing from half of them is no mistake.
+    `consumers` are the names that fields may refer to, by default those of the file.
     """
 
     def __init__(
-        self, classes: Mapping[str, type[Plugin]], references: References, secrets: Secrets, *, complete: bool = True
+        self,
+        classes: Mapping[str, type[Plugin]],
+        references: References,
+        secrets: Secrets,
+        *,
+        complete: bool = True,
+        consumers: frozenset[str] | None = None,
     ) -> None:
         self.mistakes: list[Mistake] = []
         self._classes, self._references, self._secrets, self._complete = classes, references, secrets, complete
         self._document = secrets.document
-        self._context = {"directory": self._document.directory, "consumers": references.names("consumers")}
+        known = references.names("consumers") if consumers is None else consumers
+        self._context = {"directory": self._document.directory, "consumers": known}
         self._taken: dict[tuple[Any, ...], Row] = {}
 
     def build(self, rows: Rows, entities: Entities) -> Iterator[ScopedPlugin]:
@@ -51,7 +60,7 @@ class PluginBuilder:
         cls = self._classes.get(entry.name)
         if cls is None:
             if self._complete:
-                remedy = closest(entry.name, self._classes, "the plugins are")
+                remedy = unserved_plugin(entry.name) or closest(entry.name, self._classes, "the plugins are")
                 self._add(row, "name", f"no plugin is called {shown(entry.name)}", remedy)
             return None
         try:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -49,6 +49,11 @@ class Secrets:
         for value in sorted(self._values, key=len, reverse=True):
             text = text.replace(value, "(secret)")
         return text
+
+    def public(self, mistake: Mistake) -> Mistake:
+        """The mistake in one line and without any of the secrets, whatever wrote its words."""
+        what, remedy = (" ".join(self.hide(text).splitlines()) for text in (mistake.what, mistake.remedy))
+        return replace(mistake, what=what, remedy=remedy)
 
     def _resolve(self, value: Any, place: Place) -> Any:
         if isinstance(value, dict):

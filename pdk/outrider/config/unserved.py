@@ -84,6 +84,49 @@ _TABLE: Mapping[str, Mapping[str, Unserved]] = {
     },
 }
 
+_IN_ITS_PLACE = "write what it does as a plugin in Python; behind Kong, Outrider's own function has its place"
+_KONGS_OWN = "it is Kong's own: add it to your Kong's configuration, `outrider render kong` writes only Outrider's"
+_KONGS_PLUGINS = frozenset(
+    {
+        "acme",
+        "ai-prompt-decorator",
+        "ai-prompt-guard",
+        "ai-prompt-template",
+        "ai-proxy",
+        "ai-request-transformer",
+        "ai-response-transformer",
+        "aws-lambda",
+        "azure-functions",
+        "bot-detection",
+        "datadog",
+        "file-log",
+        "grpc-gateway",
+        "grpc-web",
+        "hmac-auth",
+        "http-log",
+        "ldap-auth",
+        "loggly",
+        "oauth2",
+        "prometheus",
+        "proxy-cache",
+        "redirect",
+        "response-ratelimiting",
+        "session",
+        "standard-webhooks",
+        "statsd",
+        "syslog",
+        "tcp-log",
+        "udp-log",
+    }
+)
+
+
+def unserved_plugin(name: str) -> str | None:
+    """What to do about a plugin that Kong has and Outrider has not; None for any other name."""
+    if name in ("pre-function", "post-function"):
+        return _IN_ITS_PLACE
+    return _KONGS_OWN if name in _KONGS_PLUGINS else None
+
 
 def unserved(kind: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, Unserved]]:
     """The fields of one entity that Kong has and Outrider does not."""
