@@ -43,7 +43,7 @@ docs: $(STAMP) ## the manual as a site, in build/site
 
 lock: $(STAMP) ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
-	    --upgrade --no-header --no-annotate --extra envoy --extra otlp-grpc --extra otlp-http --group dev --output-file requirements.lock
+	    --upgrade --no-header --no-annotate --all-extras --group dev --output-file requirements.lock
 	@! grep -n '://' requirements.lock
 
 proto: $(STAMP) ## Python code from the proto files

@@ -50,7 +50,8 @@ def main(folder: Folder, shift: Shift) -> None:
     """Checks what the supervisor wrote, and writes what it found."""
     source = Source.from_json(shift.snapshot.read_text(encoding="utf-8"))
     try:
-        write_bootstrap(source, folder, shift, reload=True)
+        if source.kind == "envoy":
+            write_bootstrap(source, folder, shift, reload=True)
         found: dict[str, object] = {"longest": longest_hook(source)}
     except OutriderError as error:
         found = {"mistakes": str(error).splitlines()}

@@ -22,8 +22,11 @@ _QUIET = {"GRPC_VERBOSITY": "NONE"}  # grpcio's own lines are neither sentences 
 class Child:
     """A process that is started again when it ends, with back-off. If the first start fails, nothing is kept."""
 
-    def __init__(self, name: str, command: Sequence[str], restarted: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], restarted: Callable[[], None], descriptors: Sequence[int] = ()
+    ) -> None:
         self.name = name
+        self._descriptors = descriptors
         self.started = 0.0
         self._command = tethered(command)
         self._restarted = restarted
@@ -44,7 +47,7 @@ class Child:
         delay = 0.0
         while not self._stopping:
             self.started = time.monotonic()
-            self._process = await _spawned(self._command)
+            self._process = await _spawned(self._command, self._descriptors)
             if self._stopping:
                 self._process.kill()
             code = await self._process.wait()
@@ -89,10 +92,14 @@ async def ended(command: Sequence[str], seconds: float) -> int | None:
             process.kill()
 
 
-async def _spawned(command: Sequence[str]) -> asyncio.subprocess.Process:
+async def _spawned(command: Sequence[str], descriptors: Sequence[int] = ()) -> asyncio.subprocess.Process:
     # In a group of its own: a Ctrl-C is for the supervisor, which lets requests in flight finish.
     return await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, process_group=0, env=_QUIET | os.environ
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        process_group=0,
+        env=_QUIET | os.environ,
+        pass_fds=descriptors,
     )
 
 

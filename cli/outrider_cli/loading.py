@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from outrider import discovery
 from outrider.chain import Chain
@@ -13,8 +14,12 @@ from outrider.config import Configuration, Gateway, build
 from outrider.config.document import parse, read_text
 from outrider.metrics import Metrics
 from outrider.plugin import Plugin
-from outrider_envoy.capabilities import unsupported
+from outrider_envoy import capabilities as envoy
 from outrider_envoy.render import Plan
+from outrider_kong import capabilities as kong
+
+Kind = Literal["envoy", "kong"]
+_UNSUPPORTED = {"envoy": envoy.unsupported, "kong": kong.unsupported}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +43,42 @@ class Source:
     text: str
     folders: dict[Path, dict[Path, bytes]] = field(default_factory=dict[Path, dict[Path, bytes]])
     """The texts of the plugin files by folder, each read when the configuration is first asked for."""
+    kind: Kind = "envoy"
+    """The gateway that it is for."""
 
     @classmethod
-    def read(cls, path: Path) -> "Source":
+    def read(cls, path: Path, kind: Kind = "envoy") -> "Source":
         """Reads the file once: whatever happens to it later, all processes go by the same text."""
-        return cls(path, read_text(path))
+        return cls(path, read_text(path), kind=kind)
 
     @classmethod
     def from_json(cls, written: str) -> "Source":
         """The source that `to_json` wrote; nothing else is read."""
-        path, text, folders = json.loads(written)
+        path, text, folders, kind = json.loads(written)
         texts = {Path(folder): _encoded(files) for folder, files in folders.items()}
-        return cls(Path(path), text, texts)
+        return cls(Path(path), text, texts, kind)
 
     def to_json(self) -> str:
         """All of it, with the plugin files that were read so far."""
         folders = {str(folder): _decoded(files) for folder, files in self.folders.items()}
-        return json.dumps([str(self.path), self.text, folders])
+        return json.dumps([str(self.path), self.text, folders, self.kind])
 
     def with_plugins_of_now(self) -> "Source":
         """The same text with the plugin files as they are now. Raises `PluginError` if one can't be read."""
-        return Source(self.path, self.text, {folder: discovery.texts(folder) for folder in self.folders})
+        return replace(self, folders={folder: discovery.texts(folder) for folder in self.folders})
 
     @cached_property
     def configuration(self) -> Configuration:
-        """What the text says, checked for Envoy. Raises `ConfigError` with every mistake."""
+        """What the text says, checked for its gateway. Raises `ConfigError` with every mistake."""
         document = parse(self.text, str(self.path), self.path.resolve().parent)
-        return build(document, discovery.installed(), self._in_folder, also=unsupported)
+        return build(document, discovery.installed(), self._in_folder, also=_UNSUPPORTED[self.kind])
+
+    def classes(self) -> dict[str, type[Plugin]]:
+        """All plugins by name: the installed ones, and those of the file's plugin_dirs."""
+        found = discovery.installed()
+        for folder in self.configuration.gateway.plugin_dirs:
+            found |= self._in_folder(folder)
+        return found
 
     @property
     def gateway(self) -> Gateway:

@@ -47,6 +47,12 @@ def _checked(_: click.Context, __: click.Parameter, listen: str) -> str:
     return checked(listen)
 
 
+def _checked_socket(_: click.Context, __: click.Parameter, listen: str) -> str:
+    from outrider_cli import kong_socket
+
+    return kong_socket.checked(listen)
+
+
 FILE = click.argument("file", type=click.Path(path_type=Path))
 
 
@@ -89,6 +95,24 @@ def serve_envoy(file: Path, listen: str) -> None:
     asyncio.run(supervisor.serve(file, listen))
 
 
+@serve.command("kong", epilog="Example: outrider serve kong outrider.yaml")
+@FILE
+@click.option(
+    "--listen",
+    default="unix:/usr/local/kong/outrider.sock",
+    show_default=True,
+    callback=_checked_socket,
+    help="The socket that Kong connects to. A server that has it already keeps its connections.",
+)
+@click.option("--reload", is_flag=True, help="Take over plugins from plugin_dirs that are edited meanwhile.")
+@sentences
+def serve_kong(file: Path, listen: str, *, reload: bool) -> None:
+    """Runs the plugin server for Kong, as FILE says."""
+    from outrider_cli import supervisor
+
+    asyncio.run(supervisor.serve_kong(file, listen, reload=reload))
+
+
 @main.group(epilog="Example: outrider render envoy outrider.yaml > envoy.yaml")
 def render() -> None:
     """Prints a gateway's own configuration, made from the file."""
@@ -116,6 +140,41 @@ def render_envoy(file: Path, listen: str, *, filters: bool) -> None:
     plan = source.load().plan(tuple(endpoints(listen, source.gateway.workers)))
     text = to_yaml(pieces(plan)) if filters else yaml.safe_dump(bootstrap(plan), sort_keys=False)
     click.echo(text, nl=False)
+
+
+@render.command("kong", epilog="Example: outrider render kong outrider.yaml > kong.yml")
+@FILE
+@click.option(
+    "--listen",
+    default="unix:/usr/local/kong/outrider.sock",
+    show_default=True,
+    callback=_checked_socket,
+    help="Where `outrider serve kong` listens.",
+)
+@click.option("--conf", is_flag=True, help="The lines for kong.conf.")
+@click.option("--plugin", "plugins", multiple=True, metavar="NAME", help="With --conf: also outrider-NAME.")
+@click.option("--info", metavar="NAME", help="What Kong asks for when it starts, of the plugin that it calls NAME.")
+@click.option(
+    "--pdk",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="For Kong's own Python PDK, kong-pdk, in place of `serve kong`: writes its modules into DIR.",
+)
+@sentences
+def render_kong(
+    file: Path, listen: str, plugins: tuple[str, ...], info: str | None, pdk: Path | None, *, conf: bool
+) -> None:
+    """Prints Kong's declarative configuration for FILE, which keeps the secrets and the fields of plugins."""
+    if plugins and not conf:
+        raise click.UsageError("--plugin adds lines to what --conf prints: give --conf too")
+    if info is not None:
+        from outrider_cli import kong_info
+
+        return click.echo(kong_info.to_json(file, info, for_kong_pdk=pdk is not None))
+    from outrider_cli import kong_config
+
+    text = kong_config.kong_conf(file, listen, plugins, pdk) if conf else kong_config.kong_yml(file, pdk)
+    return click.echo(text, nl=False)
 
 
 @main.command(epilog="Example: outrider check outrider.yaml")

@@ -1,5 +1,7 @@
 """The page for operators: /metrics, /healthz and /readyz."""
 
+import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +12,9 @@ from outrider.config.field_types import Address
 from outrider.errors import StartError
 from outrider.exposition import exposition
 
+_log = logging.getLogger("outrider.supervisor")
+
+_AGAIN = 0.5  # seconds
 _CONNECTIONS = 16  # at once; the page is for a scraper and a person
 
 
@@ -27,6 +32,19 @@ class Page:
         """Stops listening."""
         self._server.shutdown()
         self._server.server_close()
+
+
+async def opened(address: Address, folder: Path, ready: Callable[[], bool]) -> Page:
+    """The page, as soon as its address is free: where one server takes over from another, it still has it."""
+    told = False
+    while True:
+        try:
+            return Page(address, folder, ready)
+        except StartError as error:
+            if not told:
+                _log.warning("%s: it is tried again until it is free", error)
+            told = True
+        await asyncio.sleep(_AGAIN)
 
 
 class _Server(ThreadingHTTPServer):

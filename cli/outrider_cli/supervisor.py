@@ -3,20 +3,24 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from outrider import logs
+from outrider.config.field_types import Address
 from outrider.errors import OutriderError
 from outrider.metrics import Metrics
 from outrider_cli.checking import longest_hook, write_bootstrap
 from outrider_cli.envoy import Envoy, accepts, check_address
 from outrider_cli.folder import Folder, Shift, private_folder, write_private
+from outrider_cli.kong_listener import listening, numbers
 from outrider_cli.listen import check_folder, endpoints
 from outrider_cli.loading import Source
-from outrider_cli.page import Page
+from outrider_cli.page import Page, opened
 from outrider_cli.reload import Reload
+from outrider_cli.worker import INHERITED
 from outrider_cli.workers import Workers
 from outrider_envoy.render.clusters import CONNECTION_AGE
 
@@ -45,19 +49,44 @@ async def serve(path: Path, listen: str) -> None:
     with private_folder() as folder:
         source = Source.read(path)
         check_folder(listen)
-        await _Gateway(source, folder, endpoints(listen, source.gateway.workers)).run(told)
+        addresses = endpoints(listen, source.gateway.workers)
+        await _Gateway(source, folder, _Place(addresses, ", ".join(addresses))).run(told)
+
+
+async def serve_kong(path: Path, listen: str, *, reload: bool = False) -> None:
+    """Only the workers and the metrics page, for Kong. Raises `StartError`."""
+    told = _stop_signals()
+    with private_folder() as folder:
+        source = Source.read(path, "kong")
+        workers = source.gateway.workers
+        with listening(listen) as listener:
+            addresses = [f"{INHERITED}{listener.descriptor}"] * workers
+            place = _Place(addresses, listen, numbers(listen), listener.publish)
+            await _Gateway(source, folder, place).run(told, reload=reload)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where somebody else's gateway finds the workers."""
+
+    addresses: Sequence[str]
+    name: str
+    numbers: Path | None = None
+    publish: Callable[[], None] | None = None
+    """Takes the place over from another server, which may serve on for a while."""
 
 
 class _Gateway:
-    """Everything below one supervisor; with an Envoy, unless the workers have addresses for somebody else's."""
+    """Everything below one supervisor; with an Envoy, unless the workers have a place for somebody else's gateway."""
 
-    def __init__(self, source: Source, folder: Folder, addresses: Sequence[str] | None = None) -> None:
+    def __init__(self, source: Source, folder: Folder, place: _Place | None = None) -> None:
         self._source = source
         self._folder = folder
         self._settings = source.gateway
         logs.configure(self._settings.log.level, self._settings.log.format)
         self._metrics = Metrics(folder.supervisor_metrics)
-        self._addresses = addresses
+        self._place = place
+        self._page: Page | None = None
         write_private(folder.shift(0).snapshot, source.to_json())
         self._workers = self._team(folder.shift(0), longest_hook(source))
         self._teams = [self._workers]
@@ -66,7 +95,8 @@ class _Gateway:
         self._live = False
 
     async def run(self, told: asyncio.Event, *, reload: bool = False) -> None:
-        page = Page(self._settings.metrics, self._folder.path, self._is_ready)
+        if self._place is None or self._place.publish is None:
+            self._page = Page(*self._paged)
         running = asyncio.ensure_future(self._keep(reload=reload))
         stopping = asyncio.ensure_future(told.wait())
         try:
@@ -74,7 +104,8 @@ class _Gateway:
         finally:
             self._live = False
             await self._stop()
-            page.close()
+            if self._page is not None:
+                self._page.close()
             stopping.cancel()
             # Where the gateway was stopped while it started, it still waits for its workers.
             running.cancel()
@@ -88,6 +119,14 @@ class _Gateway:
             await self._envoy.stop()
         await asyncio.gather(*(team.stop() for team in self._teams))
 
+    @property
+    def _paged(self) -> tuple[Address, Path, Callable[[], bool]]:
+        return self._settings.metrics, self._folder.path, self._is_ready
+
+    async def _open_page(self) -> None:
+        # The server whose place was taken over may still have its address.
+        self._page = await opened(*self._paged)
+
     def _is_ready(self) -> bool:
         return self._live and self._workers.ready and (self._envoy is None or self._envoy.sees_workers())
 
@@ -95,18 +134,22 @@ class _Gateway:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._workers.keep())
             await self._workers.started()
-            if self._addresses is None:
+            if self._place is None:
                 self._link(self._folder.shift(0))
                 await self._start_envoy(self._folder.shift(0), tasks)
+            elif self._place.publish is not None:
+                self._place.publish()
+                tasks.create_task(self._open_page())
             self._live = True
-            where = ", ".join(self._addresses) if self._addresses else f"http://{self._settings.listen}"
+            where = self._place.name if self._place else f"http://{self._settings.listen}"
             _log.info("ready on %s with %d workers", where, self._settings.workers)
             if reload:
                 self._reloading = tasks.create_task(self._reload(tasks).keep())
 
     def _reload(self, tasks: asyncio.TaskGroup) -> Reload:
         async def start(shift: Shift, longest: float) -> Workers:
-            await self._check_bootstrap(shift)
+            if self._envoy is not None:
+                await self._check_bootstrap(shift)
             return await self._start_workers(shift, longest, tasks)
 
         async def relieve(shift: Shift, workers: Workers) -> None:
@@ -116,8 +159,9 @@ class _Gateway:
 
     def _team(self, shift: Shift, longest: float) -> Workers:
         count = self._settings.workers
-        addresses = self._addresses or [f"unix:{shift.socket(index)}" for index in range(count)]
-        return Workers(shift, addresses, longest + _GRACE, self._metrics)
+        own = [f"unix:{shift.socket(index)}" for index in range(count)]
+        addresses, numbers = (self._place.addresses, self._place.numbers) if self._place else (own, None)
+        return Workers(shift, addresses, longest + _GRACE, self._metrics, numbers)
 
     async def _start_envoy(self, shift: Shift, tasks: asyncio.TaskGroup) -> None:
         # A copy: the shift's own changes with every edit, and an Envoy that crashed must not start with that.
@@ -159,21 +203,27 @@ class _Gateway:
 
     async def _relieve(self, shift: Shift, workers: Workers, tasks: asyncio.TaskGroup) -> None:
         """Puts further workers in the place of those that serve, which finish what they have."""
-        old, same = self._workers, self._same_bootstrap(shift)
-        if self._envoy is not None and not same:
+        old, self._workers = self._workers, workers
+        if self._envoy is not None:
+            await self._switch(shift, tasks)
+        await old.stop()
+        old.clear_gauges()
+        self._teams.remove(old)
+
+    async def _switch(self, shift: Shift, tasks: asyncio.TaskGroup) -> None:
+        """Sends Envoy to the workers of that shift."""
+        assert self._envoy is not None  # noqa: S101
+        same = self._same_bootstrap(shift)
+        if not same:
             # Behind an Envoy that skips a phase, plugins that need it would let requests through.
             _log.info("the edited plugins need another Envoy: it is started again")
             await self._envoy.stop()
         self._link(shift)
-        self._workers = workers
         if same:
             # Until the last connection to them is too old for new requests.
             await asyncio.sleep(CONNECTION_AGE + _LEEWAY)
         else:
             await self._start_envoy(shift, tasks)
-        await old.stop()
-        old.clear_gauges()
-        self._teams.remove(old)
 
 
 async def _joined(task: asyncio.Future[None]) -> None:

@@ -6,12 +6,13 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from outrider.metrics import Metrics, Pulse
 from outrider_cli.child import Child
 from outrider_cli.folder import Shift
 from outrider_cli.hang import where
-from outrider_cli.worker import DRAIN
+from outrider_cli.worker import DRAIN, INHERITED
 
 _log = logging.getLogger("outrider.supervisor")
 
@@ -22,14 +23,19 @@ PATIENCE = 30.0
 
 
 class Workers:
-    """Keeps one process for each address. `limit` is how many seconds one may not answer before it is replaced."""
+    """Keeps one process for each address. `limit` is how many seconds one may not answer before it is replaced.
 
-    def __init__(self, shift: Shift, addresses: Sequence[str], limit: float, metrics: Metrics) -> None:
+    `numbers` is where Kong's workers count the instances of plugins.
+    """
+
+    def __init__(
+        self, shift: Shift, addresses: Sequence[str], limit: float, metrics: Metrics, numbers: Path | None = None
+    ) -> None:
         restarts = metrics.counter("outrider_worker_restarts_total", "Workers that were started again.")
         self._shift = shift
         self._limit = limit
         self._children = [
-            Child(f"worker {index}", _command(shift, index, address), restarts.add)
+            Child(f"worker {index}", _command(shift, index, address, numbers), restarts.add, _descriptors(address))
             for index, address in enumerate(addresses)
         ]
 
@@ -103,8 +109,14 @@ class Workers:
         return where(self._shift.trace(index).read_text(errors="replace"))
 
 
-def _command(shift: Shift, index: int, address: str) -> list[str]:
+def _descriptors(address: str) -> tuple[int, ...]:
+    """What a worker inherits: the socket that it listens on with others."""
+    return (int(address.removeprefix(INHERITED)),) if address.startswith(INHERITED) else ()
+
+
+def _command(shift: Shift, index: int, address: str, numbers: Path | None) -> list[str]:
     return [
         *(sys.executable, "-m", "outrider_cli.worker"),
         *("--folder", str(shift.folder), "--shift", shift.name, "--index", str(index), "--address", address),
+        *(("--numbers", str(numbers)) if numbers else ()),
     ]

@@ -1,0 +1,95 @@
+"""What Kong can't do for a file: found when the file is loaded, not when a request comes."""
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address
+from typing import Any, cast
+
+from outrider.config import Configuration, Mistake
+from outrider.config.document import Document
+from outrider.config.mistake import shown
+from outrider.config.where import Place
+from outrider.needs import CHUNK_HOOKS
+
+_NO_TAG = re.compile(r"[,/\x00-\x1f\x7f]")
+_NUMBER = re.compile(r"[0-9.]+")
+_NO_NAME = "no address, and Kong takes no name of digits and dots only"
+_FOUR_NUMBERS = "write four numbers, or a name"
+_LISTS = ("services", "routes", "consumers")
+
+
+def unsupported(configuration: Configuration) -> list[Mistake]:
+    """One mistake for each plugin that needs what Kong has not, and for each entity that Kong would refuse."""
+    return [*_hooks(configuration), *_upstreams(configuration), *_entities(configuration.document)]
+
+
+def _hooks(configuration: Configuration) -> Iterator[Mistake]:
+    for one in configuration.plugins:
+        needed = one.plugin.hooks() - one.plugin.needs().optional
+        for hook in sorted(needed & CHUNK_HOOKS):
+            yield Mistake(
+                configuration.document.file,
+                one.line,
+                f"plugin {one.name}",
+                f"needs {hook}, and Kong shows plugins no bodies piece by piece",
+                "leave the plugin out, or run it behind Envoy",
+            )
+
+
+def _upstreams(configuration: Configuration) -> Iterator[Mistake]:
+    for one in configuration.services:
+        if _is_number(one.host):
+            what = f"has the host {shown(one.host)}, which is {_NO_NAME}"
+            yield Mistake(configuration.document.file, one.line, f"service {one.name}", what, _FOUR_NUMBERS)
+
+
+def _entities(document: Document) -> Iterator[Mistake]:
+    for place, entity in _written(document.data, ()):
+        for _, text in _texts([entity.get("id")]):
+            if not _is_uuid(text):
+                what = f"{shown(text)} is no UUID, and Kong takes no other id"
+                yield document.mistake((*place, "id"), what, "write a UUID, or leave the id out")
+        for index, tag in _texts(entity.get("tags")):
+            if _NO_TAG.search(tag):
+                what = f"{shown(tag)} has a comma, a slash or a control character, which Kong's tags have not"
+                yield document.mistake((*place, "tags", index), what, "write the tag without")
+        for index, host in _texts(entity.get("hosts")):
+            if _is_number(host):
+                what = f"{shown(host)} is {_NO_NAME}"
+                yield document.mistake((*place, "hosts", index), what, _FOUR_NUMBERS)
+
+
+def _written(entity: Mapping[str, Any], place: Place) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+    """The services, routes and consumers, wherever in the file they stand. The file may have other mistakes."""
+    for kind in _LISTS:
+        for index, inner in enumerate(_list(entity.get(kind))):
+            if isinstance(inner, dict):
+                yield (*place, kind, index), cast("Mapping[str, Any]", inner)
+                yield from _written(cast("Mapping[str, Any]", inner), (*place, kind, index))
+
+
+def _texts(values: object) -> Iterator[tuple[int, str]]:
+    return ((index, value) for index, value in enumerate(_list(values)) if isinstance(value, str))
+
+
+def _list(values: object) -> Sequence[object]:
+    return cast("Sequence[object]", values) if isinstance(values, list) else ()
+
+
+def _is_number(host: str) -> bool:
+    return bool(_NUMBER.fullmatch(host)) and not _is_address(host)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False

@@ -1,0 +1,223 @@
+"""One phase of a request at Kong as a generator: it asks for calls, waits for hooks, ends with what is decided."""
+
+import json
+import logging
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+from zlib import crc32
+
+from outrider.chain import Chain
+from outrider.exchange import Exchange, Walk
+from outrider.request import Request
+from outrider.response import Refusal
+from outrider.verdict import PASS, UNCHECKED, Reply, Verdict, reply
+from outrider.waiting import Wait
+from outrider_kong import calls
+from outrider_kong.body import BODY_LIMIT, BodyFile, TooLargeError
+from outrider_kong.calls import Call
+from outrider_kong.consumers import KongConsumers
+from outrider_kong.crashes import Crashes, event_mark
+from outrider_kong.errors import ProtocolError
+from outrider_kong.reading import Facts, SingleCalls, TooManyHeadersError, request_of, response_of
+from outrider_kong.so_far import ReplyHeaders, SoFar
+from outrider_kong.writing import reply_call, reply_headers, reply_in_place, request_changes, response_changes
+
+_log = logging.getLogger("outrider.kong")
+
+
+class Settling(Protocol):
+    """Something that an event waits for: a hook, a file, an instance that starts."""
+
+    async def settle(self) -> None: ...
+
+
+Wanted = Sequence[Call] | Settling
+Answers = Sequence[Any]
+Event = Generator[Wanted, Answers, list[Call]]
+"""Yields the calls whose answers it needs, or what must settle. Its end are the calls that nobody waits for."""
+
+_ReadBody = Callable[[], Generator[Wanted, Answers, bytes]]
+
+
+class Serving:
+    """A chain as Kong's events run it. `phases` are those that Kong sends for the plugin's name.
+
+    `alone` is what tells plugins that run by themselves apart, several of which can be on one route: each goes on
+    with what those before it have found out. It is empty for a chain of the file, which is all that runs there.
+    """
+
+    def __init__(
+        self, chain: Chain, phases: frozenset[str], crashes: Crashes, consumers: KongConsumers, alone: str = ""
+    ) -> None:
+        self._chain = chain
+        self._crashes = crashes
+        self._consumers = consumers
+        self._alone = alone
+        self._first = (calls.GET_HEADERS, calls.GET_FACTS, *((calls.GET_SO_FAR,) if alone else ()))
+        self._single = SingleCalls(chain)
+        self._logs = "log" in phases and "on_log" in chain.hooks
+        self._goes_on = self._logs or ("response" in phases and chain.needs_response)
+
+    def event(self, phase: str) -> Event:
+        """Raises `ProtocolError` for a phase that no plugin of ours has."""
+        if phase not in _PHASES:
+            raise ProtocolError(f"an event of the phase {phase[:40]!r}")
+        return _PHASES[phase](self)
+
+    def access(self) -> Event:
+        """The request phase."""
+        told, text, *so_far = yield self._first
+        facts = Facts.of_text(text) if text is not None else self._single.facts((yield self._single.calls))
+        try:
+            request = request_of(told.fields, facts)
+        except TooManyHeadersError:
+            return [reply_call(reply(Request(), Refusal(431, "The headers are too large")))]
+        before = SoFar(so_far[0]) if self._alone else None
+        # What a plugin before this one has put into identity headers stays.
+        exchange = self._chain.begin(request, strip=before is None or not before.identified)
+        if before is not None:
+            request.route = facts.place
+            before.tell(request)
+        try:
+            with self._crashes.during(self._mark(f"access {facts.method} {facts.target}", told.sum)):
+                verdict = yield from _walked(exchange.request_phase(), lambda: _request_body(request))
+                ends = yield from self._ends(verdict, exchange, before)
+        except TooLargeError:
+            exchange.end(aborted=True)
+            return [reply_call(reply(request, Refusal(413, "The body is too large")))]
+        except BaseException:
+            exchange.end(aborted=True)
+            raise
+        if not self._goes_on:
+            exchange.end(aborted=False)
+        return ends
+
+    def response(self) -> Event:
+        """Upstream's answer."""
+        status, fields, state = yield (calls.GET_STATUS, calls.GET_RESPONSE_HEADERS, calls.get_state(self._alone))
+        if state is None:
+            (source,) = yield (calls.GET_SOURCE,)
+            if source != "service":
+                # Kong failed to ask us about the request, and this is its own answer.
+                return []
+            raise ProtocolError("a response whose request was not checked: let Kong call this plugin in access too")
+        exchange = self._chain.take_over(json.loads(state))
+        response = response_of(status, fields)
+        replies = exchange.request.reply_changes()
+        # Whatever happens from here on, the log event tells the plugins of the end.
+        with self._crashes.during(self._mark("response", crc32(state.encode()))):
+            verdict = yield from _walked(exchange.response_phase(response), _response_body)
+            later = yield from self._later(exchange, replies)
+        changes = (
+            response_changes(exchange, response)
+            if verdict is PASS
+            else reply_in_place(cast("Reply", verdict), response)
+        )
+        return [*(self._kept(exchange) if self._logs else ()), *later, *changes]
+
+    def log(self) -> Event:
+        """The end of the request, for `on_log`."""
+        status, length, state = yield (calls.GET_STATUS, calls.GET_RESPONSE_LENGTH, calls.get_state(self._alone))
+        if state is None:
+            # None of our plugins saw it: one of Kong's own answered before.
+            return []
+        exchange = self._chain.take_over(json.loads(state))
+        progress = exchange.progress
+        progress.status = status
+        progress.request_bytes = _length(exchange.request.headers.get("content-length", ""), progress.request_bytes)
+        progress.response_bytes = _length(length, progress.response_bytes)
+        with self._crashes.during(self._mark("log", crc32(state.encode()))):
+            exchange.end(aborted=status == _LEFT)
+        return []
+
+    def _mark(self, phase: str, told: int) -> int:
+        return event_mark(f"{self._chain.route.name} {phase}", told)
+
+    def _ends(
+        self, verdict: Verdict, exchange: Exchange, before: SoFar | None
+    ) -> Generator[Wanted, Answers, list[Call]]:
+        """The calls that end the request phase."""
+        state = self._kept(exchange)
+        if verdict is not PASS:
+            return [*state, reply_call(cast("Reply", verdict))]
+        request = exchange.request
+        if before is None:
+            who = yield from self._consumers.handed(request)
+            return [*request_changes(exchange), *reply_headers(request.reply_changes()), *who, *state]
+        if not before.learn(request):
+            return [*request_changes(exchange), *state]
+        who = yield from self._consumers.handed(request)
+        so_far = calls.set_so_far(before.to_text())
+        return [*request_changes(exchange), *reply_headers(before.reply), *who, so_far, *state]
+
+    def _later(self, exchange: Exchange, before: ReplyHeaders) -> Generator[Wanted, Answers, list[Call]]:
+        """The reply headers, if the response's hooks have changed them."""
+        changes = exchange.request.reply_changes()
+        if changes == before:
+            return []
+        if not self._alone:
+            return list(reply_headers(changes))
+        (text,) = yield (calls.GET_SO_FAR,)
+        so_far = SoFar(text)
+        so_far.merge(changes)
+        return [*reply_headers(so_far.reply), calls.set_so_far(so_far.to_text())]
+
+    def _kept(self, exchange: Exchange) -> list[Call]:
+        """What later phases need to know."""
+        if not self._goes_on:
+            return []
+        try:
+            return [calls.set_state(json.dumps(self._chain.hand_over(exchange), allow_nan=False), self._alone)]
+        except (TypeError, ValueError) as error:
+            raise ProtocolError(f"request.context can't be kept as JSON ({error}): put plain data into it") from None
+
+
+_LEFT: Final = 499  # nginx's own status for a client that left
+
+_PHASES: Final = {"access": Serving.access, "response": Serving.response, "log": Serving.log}
+PHASES: Final = frozenset(_PHASES)
+
+
+def refusal() -> Call:
+    """The answer to a request that could not be checked."""
+    return reply_call(reply(Request(), Refusal(500, UNCHECKED)))
+
+
+def _walked(walk: Walk, read_body: _ReadBody) -> Generator[Wanted, Answers, Verdict]:
+    """Drives a chain to its verdict."""
+    sent: bytes | None = None
+    try:
+        while True:
+            wanted = walk.send(sent)
+            if isinstance(wanted, Wait):
+                yield wanted
+                sent = None
+            else:
+                sent = yield from read_body()
+    except StopIteration as stop:
+        return cast("Verdict", stop.value)
+    finally:
+        walk.close()
+
+
+def _request_body(request: Request) -> Generator[Wanted, Answers, bytes]:
+    if (_length(request.headers.get("content-length", ""), None) or 0) > BODY_LIMIT:
+        raise TooLargeError
+    (body,) = yield (calls.GET_BODY,)
+    if isinstance(body, Path):
+        file = BodyFile(body)
+        yield file
+        body = file.content()
+    if len(body) > BODY_LIMIT:
+        raise TooLargeError
+    return cast("bytes", body)
+
+
+def _response_body() -> Generator[Wanted, Answers, bytes]:
+    (body,) = yield (calls.GET_RESPONSE_BODY,)
+    return cast("bytes", body)
+
+
+def _length(told: str, otherwise: int | None) -> int | None:
+    return int(told) if told.isdecimal() else otherwise

@@ -1,0 +1,202 @@
+"""Plugin instances: what Kong means by an id."""
+
+import asyncio
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, NamedTuple, cast
+
+from outrider.chain import Chain
+from outrider.errors import OutriderError
+from outrider.plugin import Plugin
+from outrider_kong.consumers import KongConsumers
+from outrider_kong.crashes import Crashes
+from outrider_kong.event import PHASES, Event, Serving, refusal
+from outrider_kong.from_lua import restored, without_nulls
+from outrider_kong.names import CHAINS, PREFIX, phases_of
+from outrider_kong.register import KEPT, Register
+
+_log = logging.getLogger("outrider.kong")
+
+Entries = Sequence[tuple[str, Mapping[str, Any]]]
+
+
+class Made(NamedTuple):
+    """A chain whose plugins were started, and what stops them."""
+
+    chain: Chain
+    stop: Callable[[], Awaitable[None]]
+
+
+Make = Callable[[str, Entries], Awaitable[Made]]
+"""Makes a chain of plugins by name and their fields. Raises `OutriderError`."""
+
+_REFUSES: Final = 5.0  # seconds
+_SHARED: Final = 1024
+"""How many configurations that are not from the file are kept."""
+
+
+class Unfit:
+    """An instance that can't serve: each of its requests is refused. Whether it can is seen anew after a while."""
+
+    def __init__(self) -> None:
+        self.until = time.monotonic() + _REFUSES
+
+    def event(self, phase: str) -> Event:
+        yield from ()
+        return [refusal()] if phase != "log" else []
+
+
+class Starting:
+    """An instance that is being made, for all events that wait for it."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, Serving | Unfit]]) -> None:
+        self._work = work
+        self._task: asyncio.Future[Serving | Unfit] | None = None
+
+    async def settle(self) -> None:
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._work())
+        # One event that is given up must not take the others' instance.
+        await asyncio.shield(self._task)
+
+    @property
+    def served(self) -> Serving | Unfit:
+        """What it became."""
+        return self._task.result() if self._task is not None and self._task.done() else Unfit()
+
+
+class Instances:
+    """All instances of one worker, made when they are first needed.
+
+    `chains` are those of the file by route, `classes` the plugins by name, and `make` makes chains of what Kong's own
+    configuration says.
+    """
+
+    def __init__(
+        self,
+        chains: Mapping[str, Chain],
+        classes: Mapping[str, type[Plugin]],
+        make: Make,
+        register: Register,
+        crashes: Crashes,
+    ) -> None:
+        self._chains, self._classes, self._make = chains, classes, make
+        self._register, self._crashes = register, crashes
+        self._consumers = KongConsumers()
+        self._served: OrderedDict[int, Serving | Unfit] = OrderedDict()
+        self._starting: dict[int, Starting] = {}
+        self._made: OrderedDict[str, asyncio.Future[Made]] = OrderedDict()
+
+    def start(self, name: str, config: bytes) -> int:
+        """A new instance's id."""
+        # Kong does so after a crash, too.
+        self._crashes.look()
+        return self._register.add(name, config)
+
+    def close(self, number: int) -> None:
+        """Kong does not need the instance any more."""
+        self._register.remove(number)
+        self._served.pop(number, None)
+
+    def find(self, number: int) -> Serving | Unfit | Starting | None:
+        """What the id stands for; None if that is nothing here."""
+        served = self._served.get(number)
+        if served is not None and not (isinstance(served, Unfit) and served.until < time.monotonic()):
+            return served
+        if number not in self._starting:
+            found = self._register.find(number)
+            if found is None:
+                return None
+            self._starting[number] = Starting(partial(self._start, number, *found))
+        return self._starting[number]
+
+    async def stop(self) -> None:
+        """Stops the plugins that are not of the file."""
+        for made in self._made.values():
+            await _stopped(made)
+
+    async def _start(self, number: int, name: str, config: bytes) -> Serving | Unfit:
+        try:
+            served: Serving | Unfit = await self._serving(name, config)
+        except (OutriderError, ValueError) as error:
+            for line in str(error).splitlines():
+                _log.error("%s: every request is refused: %s", name, line)
+            served = Unfit()
+        finally:
+            self._starting.pop(number, None)
+        self._served[number] = served
+        if len(self._served) > KEPT:
+            self._served.popitem(last=False)
+        return served
+
+    async def _serving(self, name: str, config: bytes) -> Serving:
+        fields = without_nulls(json.loads(config))
+        phases = self._phases(name)
+        if name in CHAINS and "route" in fields:
+            return self._of_file(name, str(fields["route"]), phases)
+        scope = str(fields.get("__plugin_id", name))
+        entries = self._entries(name, {key: item for key, item in fields.items() if not key.startswith("__")})
+        made = await self._making(json.dumps([name, scope, entries], sort_keys=True), scope, entries)
+        return self._fitting(name, made.chain, phases, alone=f":{scope}")
+
+    async def _making(self, key: str, scope: str, entries: Entries) -> Made:
+        """One chain for all instances of one configuration."""
+        if key not in self._made:
+            self._made[key] = asyncio.ensure_future(self._make(scope, entries))
+            if len(self._made) > _SHARED:
+                await _stopped(self._made.popitem(last=False)[1])
+        try:
+            return await asyncio.shield(self._made[key])
+        except BaseException:
+            self._made.pop(key, None)
+            raise
+
+    def _phases(self, name: str) -> frozenset[str]:
+        if name in CHAINS:
+            return frozenset(CHAINS[name])
+        cls = self._classes.get(name.removeprefix(PREFIX))
+        if cls is None or not name.startswith(PREFIX):
+            raise OutriderError(f"no plugin is called {name!r}")
+        return PHASES
+
+    def _of_file(self, name: str, route: str, phases: frozenset[str]) -> Serving:
+        if route not in self._chains:
+            raise OutriderError(f"the file has no route {route!r}: render Kong's configuration from it again")
+        return self._fitting(name, self._chains[route], phases)
+
+    def _fitting(self, name: str, chain: Chain, phases: frozenset[str], alone: str = "") -> Serving:
+        if missing := set(phases_of(chain.hooks)).difference(phases):
+            remedy = "render Kong's configuration from the file again, or use a chain that has it"
+            raise OutriderError(f"{name} has no phase {', '.join(sorted(missing))}, which its plugins need: {remedy}")
+        return Serving(chain, phases, self._crashes, self._consumers, alone)
+
+    def _entries(self, name: str, fields: Mapping[str, Any]) -> Entries:
+        """The plugins that Kong's configuration names, with their fields."""
+        if name not in CHAINS:
+            plugin = name.removeprefix(PREFIX)
+            known = {key: item for key, item in fields.items() if key not in _KONGS}
+            return [(plugin, restored(known, self._classes[plugin]))]
+        return [self._entry(one) for one in cast("Sequence[Mapping[str, Any]]", fields.get("plugins") or ())]
+
+    def _entry(self, one: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        named = without_nulls(one)
+        if len(named) != 1:
+            raise OutriderError(f"an item of plugins has {len(named)} plugins: give each an item of its own")
+        ((plugin, fields),) = named.items()
+        if plugin not in self._classes:
+            raise OutriderError(f"no plugin is called {plugin!r}")
+        return plugin, restored(cast("Mapping[str, Any]", fields), self._classes[plugin])
+
+
+async def _stopped(made: "asyncio.Future[Made]") -> None:
+    with suppress(asyncio.CancelledError, OutriderError):
+        await (await made).stop()
+
+
+_KONGS: Final = frozenset({"route_id", "service_id", "consumer_id", "consumer_group_id"})
+"""What Kong adds to the fields of a configuration."""

@@ -1,0 +1,47 @@
+"""What plugins that run by themselves on one route pass on to those behind them."""
+
+import json
+from typing import Any
+
+from outrider.handover import identify, identity_of
+from outrider.request import Request
+
+ReplyHeaders = list[tuple[str, list[str]]]
+
+
+class SoFar:
+    """Who calls, and what downstream gets whatever answers, as the plugins before left it."""
+
+    def __init__(self, text: str | None) -> None:
+        """From what `to_text` wrote; None where this is the first plugin."""
+        written: dict[str, Any] = json.loads(text) if text else {"identity": None, "reply": []}
+        self._identity: dict[str, Any] | None = written["identity"]
+        self.reply: ReplyHeaders = [(name, values) for name, values in written["reply"]]
+
+    def to_text(self) -> str:
+        return json.dumps({"identity": self._identity, "reply": self.reply})
+
+    def tell(self, request: Request) -> None:
+        """Tells a request who sends it."""
+        if self._identity is not None:
+            identify(request, self._identity)
+
+    @property
+    def identified(self) -> bool:
+        """Whether a plugin has found out who calls."""
+        return self._identity is not None
+
+    def learn(self, request: Request) -> bool:
+        """Takes over what a plugin has found out, and says whether that is anything new."""
+        identity = identity_of(request) if request.consumer is not None or request.credential is not None else None
+        changes = request.reply_changes()
+        if identity == self._identity and not changes:
+            return False
+        self._identity = identity
+        self.merge(changes)
+        return True
+
+    def merge(self, changes: ReplyHeaders) -> None:
+        """Adds reply headers in the place of those of their names."""
+        names = {name for name, _ in changes}
+        self.reply = [*(row for row in self.reply if row[0] not in names), *changes]
