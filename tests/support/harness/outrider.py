@@ -70,13 +70,17 @@ class Outrider:
         self._errors = folder / "stderr"
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [COMMAND, *(command or ("run",)), str(self.file)],
+                self.command(*command),
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 # As a shell starts it: in a process group of its own.
                 process_group=0,
             )
         self._seen: set[int] = set()
+
+    def command(self, *given: str) -> list[str]:
+        """What is started."""
+        return [COMMAND, *(given or ("run",)), str(self.file)]
 
     @property
     def log(self) -> str:
@@ -105,9 +109,9 @@ class Outrider:
 
     def children(self) -> dict[int, str]:
         """The command line of each process right below it."""
-        lines = {pid: _command_line(pid) for pid in _processes() if _parent(pid) == self.process.pid}
+        lines = processes_below(self.process.pid)
         self._seen.update(lines)
-        return {pid: line for pid, line in lines.items() if line}
+        return lines
 
     def workers(self) -> list[int]:
         return [pid for pid, line in self.children().items() if "outrider_cli.worker" in line]
@@ -173,6 +177,12 @@ def forget_peak(pid: int) -> None:
 def is_alive(pid: int) -> bool:
     """Whether a process runs; one that only waits to be collected does not."""
     return _stat(pid)[0] != "Z"
+
+
+def processes_below(parent: int) -> dict[int, str]:
+    """The command line of each process that another one has started."""
+    lines = {pid: _command_line(pid) for pid in _processes() if _parent(pid) == parent}
+    return {pid: line for pid, line in lines.items() if line}
 
 
 def _processes() -> list[int]:

@@ -7,7 +7,7 @@ from typing import Literal
 from harness.outrider import Config, plugin, service
 from harness.tokens import ALICES_SECRET, Issuer
 
-Protocol = Literal["ext_proc", "ext_authz"]
+Protocol = Literal["ext_proc", "ext_authz", "kong"]
 
 PLUGINS = str(Path(__file__).parents[2] / "e2e" / "plugins")
 YEAR = 366 * 86_400  # a window that does not end during a test
@@ -24,14 +24,15 @@ CONSUMERS: list[Config] = [
 
 
 def sample(protocol: Protocol, upstream: int, folder: Path, issuers: Sequence[Issuer], key_server: str) -> Config:
-    """Every route is /NAME of its service; those that need a response or a body exist on ext_proc only."""
+    """Every route is /NAME of its service; where a protocol can't have one, it isn't there."""
     for issuer in issuers:
         (folder / f"{issuer.algorithm}.json").write_text(issuer.jwks())
     services = [
         service("open", upstream),
         *_authenticated(upstream, issuers, key_server),
         *_requests(upstream, folder),
-        *(_responses(upstream) if protocol == "ext_proc" else []),
+        *(_responses(upstream) if protocol != "ext_authz" else []),
+        *(_chunks(upstream) if protocol == "ext_proc" else []),
     ]
     gateway = {"protocol": protocol, "plugin_dirs": [PLUGINS]}
     return {"gateway": gateway, "services": services, "consumers": CONSUMERS}
@@ -102,6 +103,11 @@ def _responses(upstream: int) -> list[Config]:
         service("retouched", upstream, transform),
         service("pages", upstream, cors, plugin("key-auth")),
         service("dead-pages", 1, cors),
+    ]
+
+
+def _chunks(upstream: int) -> list[Config]:
+    return [
         service("sized", upstream, plugin("request-size-limit", limit=10)),
         service("measured", upstream, plugin("request-size-limit", limit=10, require_content_length=True)),
     ]

@@ -1,0 +1,1 @@
+"""The Lua of pre-function and post-function, run by LuaJIT in a sandbox with Kong's limits."""
