@@ -60,11 +60,11 @@ class Server:
 
     def admit(self, peer: "_Peer") -> None:
         """A new connection, in the place of one that nobody uses if there are too many."""
-        if len(self.peers) >= CONNECTIONS:
-            idle = next((one for one in self.peers if not one.connection.busy), None)
-            if idle is not None:
-                idle.cut()
         self.peers[peer] = None
+        if len(self.peers) > CONNECTIONS and (idle := next(filter(_Peer.is_idle, self.peers))) is not peer:
+            idle.leave()
+        if len(self.peers) > 2 * CONNECTIONS and (left := next(filter(_Peer.is_leaving, self.peers), None)):
+            left.cut()
 
     def is_overloaded(self) -> bool:
         """Whether there are as many events as a worker takes."""
@@ -107,10 +107,22 @@ class _Peer(asyncio.Protocol):
             self._task.add_done_callback(lambda _: self._end())
             self._task.cancel()
 
+    def is_idle(self) -> bool:
+        """Whether Kong has it in its pool."""
+        return not (self.connection.busy or self.connection.finished)
+
+    def is_leaving(self) -> bool:
+        """Whether it only waits for Kong to close it."""
+        return self.connection.finished
+
     def leave(self) -> None:
-        """Closes the connection as soon as no event is on it."""
+        """Ends a connection on which no event is.
+
+        Kong may be sending one just now: it must not find the connection broken, but ended, and tries another then.
+        """
         if self._transport is not None and not self.connection.busy:
-            self._transport.close()
+            self.connection.finished = True
+            self._transport.write_eof()
 
     def cut(self) -> None:
         """Closes the connection."""
@@ -123,8 +135,8 @@ class _Peer(asyncio.Protocol):
         if self.connection.busy:
             if silent > PATIENCE and self.connection.waiting is None:
                 self._write(self.connection.refuse(ProtocolError(f"Kong did not answer for {PATIENCE:g} s")))
-        elif silent > IDLE:
-            self.cut()
+        elif silent > (PATIENCE if self.connection.finished else IDLE):
+            self.cut() if self.connection.finished else self.leave()
 
     def _write(self, answer: bytes) -> None:
         if self._transport is None:
@@ -135,7 +147,7 @@ class _Peer(asyncio.Protocol):
         if self.connection.waiting is not None and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._settle())
         elif self.connection.finished or (self._server.draining and not self.connection.busy):
-            self._transport.close()
+            self.leave()
 
     async def _settle(self) -> None:
         answer = b""

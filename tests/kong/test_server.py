@@ -165,7 +165,8 @@ def test_connections_that_are_opened_and_left_give_way(tmp_path: Path, monkeypat
         monkeypatch.setattr(module, "CONNECTIONS", 50)
         async with serving(tmp_path, acts(on_request=returns(Response(418)))) as served:
             left = [await served.connect() for _ in range(200)]
-            await until(lambda: len(served.server.peers) == 50)
+            await until(lambda: sum(peer.is_idle() for peer in served.server.peers) == 50)
+            await until(lambda: len(served.server.peers) <= 101)
             assert await (await served.connect()).status() == 418
             assert await left[0].is_closed()
 

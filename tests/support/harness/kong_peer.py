@@ -22,7 +22,7 @@ class KongPeer:
     """
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
-        self._connect = connect
+        self.connect = connect
         self.connection = connect()
         self.instance = 0
         self.headers: list[tuple[bytes, bytes]] = [(b"host", b"example.test")]
@@ -80,7 +80,7 @@ class KongPeer:
         """A call, on a new connection where Kong dropped the last one."""
         if self.dropped:
             self.connection.close()
-            self.connection, self.dropped = self._connect(), False
+            self.connection, self.dropped = self.connect(), False
         self._sequence += 1
         self.calls, self.returned, self._rest = [], None, b""
         sent: dict[str, Any] = {"sequence": self._sequence, **call}
