@@ -1,5 +1,6 @@
 """Listens where Kong connects to: all workers accept on one socket."""
 
+import asyncio
 import os
 import socket
 from collections.abc import Generator
@@ -10,6 +11,7 @@ from outrider.errors import StartError
 
 _BACKLOG = 4096
 _MODE = 0o660
+_LOOK = 0.5  # seconds
 
 
 def numbers(listen: str) -> Path:
@@ -45,11 +47,23 @@ class Listener:
         # At no moment is there nothing for Kong to connect to.
         self._new.replace(self._path)
 
+    async def replaced(self) -> None:
+        """Waits until another server has taken the place."""
+        while self._is_own():
+            await asyncio.sleep(_LOOK)
+
+    def _is_own(self) -> bool:
+        try:
+            return self._path.stat().st_ino == self._own
+        except OSError:
+            # Somebody removed it: nothing tells that anybody else serves.
+            return True
+
     def remove(self) -> None:
         """Leaves nothing of this server's behind, and another's alone."""
         with suppress(OSError):
             self._new.unlink(missing_ok=True)
-            if self._path.stat().st_ino == self._own:
+            if self._is_own():
                 self._path.unlink()
 
 

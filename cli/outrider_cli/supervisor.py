@@ -15,7 +15,7 @@ from outrider.metrics import Metrics
 from outrider_cli.checking import longest_hook, write_bootstrap
 from outrider_cli.envoy import Envoy, accepts, check_address
 from outrider_cli.folder import Folder, Shift, private_folder, write_private
-from outrider_cli.kong_listener import listening, numbers
+from outrider_cli.kong_listener import Listener, listening, numbers
 from outrider_cli.listen import check_folder, endpoints
 from outrider_cli.loading import Source
 from outrider_cli.page import Page, opened
@@ -61,7 +61,7 @@ async def serve_kong(path: Path, listen: str, *, reload: bool = False) -> None:
         workers = source.gateway.workers
         with listening(listen) as listener:
             addresses = [f"{INHERITED}{listener.descriptor}"] * workers
-            place = _Place(addresses, listen, numbers(listen), listener.publish)
+            place = _Place(addresses, listen, numbers(listen), listener)
             await _Gateway(source, folder, place).run(told, reload=reload)
 
 
@@ -72,8 +72,8 @@ class _Place:
     addresses: Sequence[str]
     name: str
     numbers: Path | None = None
-    publish: Callable[[], None] | None = None
-    """Takes the place over from another server, which may serve on for a while."""
+    listener: Listener | None = None
+    """Takes the place over from another server, and knows when another one does so."""
 
 
 class _Gateway:
@@ -95,9 +95,9 @@ class _Gateway:
         self._live = False
 
     async def run(self, told: asyncio.Event, *, reload: bool = False) -> None:
-        if self._place is None or self._place.publish is None:
+        if self._place is None or self._place.listener is None:
             self._page = Page(*self._paged)
-        running = asyncio.ensure_future(self._keep(reload=reload))
+        running = asyncio.ensure_future(self._keep(told, reload=reload))
         stopping = asyncio.ensure_future(told.wait())
         try:
             await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -130,16 +130,22 @@ class _Gateway:
     def _is_ready(self) -> bool:
         return self._live and self._workers.ready and (self._envoy is None or self._envoy.sees_workers())
 
-    async def _keep(self, *, reload: bool) -> None:
+    async def _leave_once_replaced(self, listener: Listener, told: asyncio.Event) -> None:
+        await listener.replaced()
+        _log.info("another server has taken the place: this one ends when its requests have")
+        told.set()
+
+    async def _keep(self, told: asyncio.Event, *, reload: bool) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._workers.keep())
             await self._workers.started()
             if self._place is None:
                 self._link(self._folder.shift(0))
                 await self._start_envoy(self._folder.shift(0), tasks)
-            elif self._place.publish is not None:
-                self._place.publish()
+            elif self._place.listener is not None:
+                self._place.listener.publish()
                 tasks.create_task(self._open_page())
+                tasks.create_task(self._leave_once_replaced(self._place.listener, told))
             self._live = True
             where = self._place.name if self._place else f"http://{self._settings.listen}"
             _log.info("ready on %s with %d workers", where, self._settings.workers)

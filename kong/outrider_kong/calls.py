@@ -57,15 +57,19 @@ def _told(raw: bytes) -> Told:
 
 
 def _fields(raw: bytes) -> Fields:
+    # `decoded` is written out: a call for each name and value is a tenth of an event.
     fields: Fields = {}
     for entry in pb.Struct.FromString(raw).fields:
-        value = entry.value
+        name, value = entry.key.decode("utf-8", "surrogateescape").lower(), entry.value
         text = value.string_value
         if text or not value.HasField("list_value"):
-            values = [decoded(text)]
+            values = [text.decode("utf-8", "surrogateescape")]
         else:
             values = [decoded(one.string_value) for one in value.list_value.values]
-        fields.setdefault(decoded(entry.key).lower(), []).extend(values)
+        if name in fields:
+            fields[name] += values
+        else:
+            fields[name] = values
     return fields
 
 
@@ -141,7 +145,8 @@ GET_RESPONSE_HEADERS: Final = _call("kong.response.get_headers", pb.Int(v=HEADER
 GET_RESPONSE_BODY: Final = _call("kong.service.response.get_raw_body", None, _response_body)
 GET_RESPONSE_LENGTH: Final = _call("kong.response.get_header", pb.Text(v=b"content-length"), _text)
 
-GET_SOURCE: Final = _call("kong.response.get_source", None, _text)
+# nginx's own request_id is another number at each read.
+GET_ID: Final = _call("kong.nginx.get_var", pb.Text(v=b"kong_request_id"), _text)
 
 # What passes from phase to phase.
 

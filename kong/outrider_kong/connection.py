@@ -62,6 +62,9 @@ class Connection:
             return b""
         self.since = time.monotonic()
         try:
+            only = self._frames.only(data)
+            if only is not None:
+                return self._take(only)
             return b"".join([self._take(one) for one in self._frames.feed(data)])
         except ProtocolError as error:
             answer = self.refuse(error)

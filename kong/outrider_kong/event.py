@@ -9,6 +9,7 @@ from zlib import crc32
 
 from outrider.chain import Chain
 from outrider.exchange import Exchange, Walk
+from outrider.needs import RESPONSE_HOOKS
 from outrider.request import Request
 from outrider.response import Refusal
 from outrider.verdict import PASS, UNCHECKED, Reply, Verdict, reply
@@ -56,8 +57,9 @@ class Serving:
         self._alone = alone
         self._first = (calls.GET_HEADERS, calls.GET_FACTS, *((calls.GET_SO_FAR,) if alone else ()))
         self._single = SingleCalls(chain)
+        self._responds = "response" in phases and not RESPONSE_HOOKS.isdisjoint(chain.hooks - {"on_log"})
         self._logs = "log" in phases and "on_log" in chain.hooks
-        self._goes_on = self._logs or ("response" in phases and chain.needs_response)
+        self._goes_on = self._logs or self._responds
 
     def event(self, phase: str) -> Event:
         """Raises `ProtocolError` for a phase that no plugin of ours has."""
@@ -73,6 +75,8 @@ class Serving:
             request = request_of(told.fields, facts)
         except TooManyHeadersError:
             return [reply_call(reply(Request(), Refusal(431, "The headers are too large")))]
+        if self._responds and _is_upgrade(request):
+            return [reply_call(reply(request, Refusal(400, "An upgrade is not possible here")))]
         before = SoFar(so_far[0]) if self._alone else None
         # What a plugin before this one has put into identity headers stays.
         exchange = self._chain.begin(request, strip=before is None or not before.identified)
@@ -82,7 +86,7 @@ class Serving:
         try:
             with self._crashes.during(self._mark(f"access {facts.method} {facts.target}", told.sum)):
                 verdict = yield from _walked(exchange.request_phase(), lambda: _request_body(request))
-                ends = yield from self._ends(verdict, exchange, before)
+                ends = yield from self._ends(verdict, exchange, facts.id, before)
         except TooLargeError:
             exchange.end(aborted=True)
             return [reply_call(reply(request, Refusal(413, "The body is too large")))]
@@ -95,18 +99,21 @@ class Serving:
 
     def response(self) -> Event:
         """Upstream's answer."""
-        status, fields, state = yield (calls.GET_STATUS, calls.GET_RESPONSE_HEADERS, calls.get_state(self._alone))
-        if state is None:
-            (source,) = yield (calls.GET_SOURCE,)
-            if source != "service":
-                # Kong failed to ask us about the request, and this is its own answer.
-                return []
-            raise ProtocolError("a response whose request was not checked: let Kong call this plugin in access too")
-        exchange = self._chain.take_over(json.loads(state))
+        number, status, fields, text = yield (
+            calls.GET_ID,
+            calls.GET_STATUS,
+            calls.GET_RESPONSE_HEADERS,
+            calls.get_state(self._alone),
+        )
+        state = None if text is None else json.loads(text)
+        # Where a log event failed before, Kong tells of that request in the place of this one; its number is right.
+        if state is None or state["id"] != number:
+            raise ProtocolError("a response whose request was not checked, or that Kong tells of another")
+        exchange = self._chain.take_over(state)
         response = response_of(status, fields)
         replies = exchange.request.reply_changes()
         # Whatever happens from here on, the log event tells the plugins of the end.
-        with self._crashes.during(self._mark("response", crc32(state.encode()))):
+        with self._crashes.during(self._mark("response", crc32(text.encode()))):
             verdict = yield from _walked(exchange.response_phase(response), _response_body)
             later = yield from self._later(exchange, replies)
         changes = (
@@ -114,7 +121,7 @@ class Serving:
             if verdict is PASS
             else reply_in_place(cast("Reply", verdict), response)
         )
-        return [*(self._kept(exchange) if self._logs else ()), *later, *changes]
+        return [*(self._kept(exchange, number) if self._logs else ()), *later, *changes]
 
     def log(self) -> Event:
         """The end of the request, for `on_log`."""
@@ -135,10 +142,10 @@ class Serving:
         return event_mark(f"{self._chain.route.name} {phase}", told)
 
     def _ends(
-        self, verdict: Verdict, exchange: Exchange, before: SoFar | None
+        self, verdict: Verdict, exchange: Exchange, number: str, before: SoFar | None
     ) -> Generator[Wanted, Answers, list[Call]]:
         """The calls that end the request phase."""
-        state = self._kept(exchange)
+        state = self._kept(exchange, number)
         if verdict is not PASS:
             return [*state, reply_call(cast("Reply", verdict))]
         request = exchange.request
@@ -163,14 +170,15 @@ class Serving:
         so_far.merge(changes)
         return [*reply_headers(so_far.reply), calls.set_so_far(so_far.to_text())]
 
-    def _kept(self, exchange: Exchange) -> list[Call]:
+    def _kept(self, exchange: Exchange, number: str) -> list[Call]:
         """What later phases need to know."""
         if not self._goes_on:
             return []
         try:
-            return [calls.set_state(json.dumps(self._chain.hand_over(exchange), allow_nan=False), self._alone)]
+            state = json.dumps({"id": number, **self._chain.hand_over(exchange)}, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ProtocolError(f"request.context can't be kept as JSON ({error}): put plain data into it") from None
+        return [calls.set_state(state, self._alone)]
 
 
 _LEFT: Final = 499  # nginx's own status for a client that left
@@ -217,6 +225,11 @@ def _request_body(request: Request) -> Generator[Wanted, Answers, bytes]:
 def _response_body() -> Generator[Wanted, Answers, bytes]:
     (body,) = yield (calls.GET_RESPONSE_BODY,)
     return cast("bytes", body)
+
+
+def _is_upgrade(request: Request) -> bool:
+    """Whether Kong would leave the response phase out: for the asking, whatever upstream answers."""
+    return any("websocket" in value.lower() for value in request.headers.get_all("upgrade"))
 
 
 def _length(told: str, otherwise: int | None) -> int | None:

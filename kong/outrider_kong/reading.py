@@ -23,6 +23,8 @@ class TooManyHeadersError(Exception):
 class Facts(NamedTuple):
     """What Kong tells of a request beside its headers; empty where nobody asked."""
 
+    id: str = ""
+    """Kong's own number of the request, the same in all its phases."""
     method: str = "GET"
     scheme: str = "http"
     client: str = ""
@@ -61,24 +63,25 @@ class SingleCalls:
 
     def __init__(self, chain: Chain) -> None:
         asked = [(name, call) for fact, name, call in _CALLS if fact in chain.facts]
-        self.calls: tuple[Call, ...] = (*(call for _, call in asked), calls.GET_ROUTE, calls.GET_SERVICE)
+        place = (calls.GET_ID, calls.GET_ROUTE, calls.GET_SERVICE)
+        self.calls: tuple[Call, ...] = (*(call for _, call in asked), *place)
         self._names = tuple(name for name, _ in asked)
 
     def facts(self, answers: Sequence[Any]) -> Facts:
         """What was answered."""
-        (route, tags), service = answers[-2:]
+        number, (route, tags), service = answers[-3:]
         told: dict[str, str] = dict(zip(self._names, answers, strict=False))
-        return Facts(route=route, tags=",".join(tags), service=service, **told)
+        return Facts(id=number, route=route, tags=",".join(tags), service=service, **told)
 
 
 def request_of(fields: Fields, facts: Facts) -> Request:
     """The request. Raises `TooManyHeadersError`, and `ProtocolError` for one without a method or a path."""
     if sum(map(len, fields.values())) >= HEADERS_CAP:
         raise TooManyHeadersError
-    if not facts.method or not facts.target:
-        raise ProtocolError("a request without a method or a path")
+    if not facts.id or not facts.method or not facts.target:
+        raise ProtocolError("a request without a number, a method or a path")
     authority = fields.pop("host", [""])[0]
-    if facts.host and split_authority(authority)[0] != split_authority(facts.host)[0]:
+    if facts.host not in ("", authority) and split_authority(authority)[0] != split_authority(facts.host)[0]:
         authority = facts.host
     if "upgrade" not in fields:
         for name in _OF_THE_CONNECTION:

@@ -23,7 +23,9 @@ def reads(seen: list[Any], *names: str) -> Any:
     return lambda request: seen.extend(getattr(request, name) for name in names)
 
 
-FACTS = b"\n".join((b"POST", b"https", b"203.0.113.9", b"example.test", b"shop", b"items", b"a,b", b"/i?x=\xff"))
+FACTS = b"\n".join(
+    (b"number-1", b"POST", b"https", b"203.0.113.9", b"example.test", b"shop", b"items", b"a,b", b"/i?x=\xff")
+)
 
 
 def test_a_request_that_nothing_is_changed_of_takes_one_question_and_one_answer(tmp_path: Path) -> None:
@@ -74,6 +76,7 @@ def test_without_a_pre_function_only_facts_that_are_needed_are_asked(
         HEADERS,
         GET,
         *asked,
+        "kong.nginx.get_var",
         "kong.router.get_route",
         "kong.router.get_service",
     ]

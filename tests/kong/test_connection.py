@@ -82,7 +82,7 @@ def test_an_answer_that_nobody_asked_for_is_a_refusal(tmp_path: Path) -> None:
     async def answered() -> bytes:
         connection = peer.connection
         connection.receive(event(peer.instance))
-        facts = pb.Value(string_value=b"\n".join([b"GET", b"http", b"", b"", b"", b"", b"", b"/"]))
+        facts = pb.Value(string_value=b"\n".join([b"1", b"GET", b"http", b"", b"", b"", b"", b"", b"/"]))
         connection.receive(frame(b"") + frame(facts.SerializeToString()))
         assert connection.waiting is not None
         return connection.receive(frame(b""))

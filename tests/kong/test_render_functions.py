@@ -50,7 +50,7 @@ class Kong:
 
     def run(self, code: str) -> "Kong":
         """Two requests that are the same."""
-        ngx = self._table({"var": {"request_id": "an-id", "request_uri": "/%41?q"}})
+        ngx = self._table({"var": {"kong_request_id": "an-id", "request_uri": "/%41?q"}})
         self._lua.execute(_SANDBOX, code, self._kong(), ngx, self._exit)
         return self
 
@@ -130,6 +130,7 @@ def test_where_headers_may_be_hidden_behind_a_thousand_others_the_request_is_ref
 def test_the_server_is_told_in_one_piece_what_it_would_ask_for(route: Any, place: Route) -> None:
     facts = Facts.of_text(Kong(route=route).run(pre_function(IDENTITY_HEADERS)).told)
     assert facts == Facts(
+        id="an-id",
         method="GET",
         scheme="http",
         client="192.0.2.1",

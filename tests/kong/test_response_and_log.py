@@ -73,7 +73,7 @@ def test_a_response_is_changed_by_setters(tmp_path: Path) -> None:
     peer.event()
     peer.response_headers = [(b"server", b"up"), (b"x-many", b"a")]
     called = peer.event("response")
-    assert called[3:] == ["kong.response.set_status", "kong.response.clear_header", "kong.response.set_headers"]
+    assert called[4:] == ["kong.response.set_status", "kong.response.clear_header", "kong.response.set_headers"]
     assert peer.sent("kong.response.set_headers") == {"x-new": ["1"], "x-many": ["a", "b"]}
 
 
@@ -110,12 +110,29 @@ def test_a_response_whose_request_was_not_seen_is_refused(tmp_path: Path) -> Non
     assert peer.exit.status == 500
 
 
-def test_an_answer_of_kongs_own_to_a_request_that_it_could_not_ask_about_goes_on(tmp_path: Path) -> None:
-    peer = kong(tmp_path, acts(on_response=returns(Response(418))))
-    peer.status, peer.source = 500, b"error"
+def test_a_response_that_kong_tells_of_another_request_is_refused(tmp_path: Path) -> None:
+    peer = kong(tmp_path, acts(on_response=passes))
+    peer.event()
+    peer.number = b"number-2"
     peer.event("response")
+    assert peer.exit is not None
+    assert peer.exit.status == 500
+
+
+@pytest.mark.parametrize("value", [b"websocket", b"WebSocket", b"h2c, websocket"])
+def test_an_upgrade_does_not_get_round_the_response_phase(tmp_path: Path, value: bytes) -> None:
+    peer = kong(tmp_path, acts(on_response=passes))
+    peer.headers.append((b"upgrade", value))
+    peer.event()
+    assert peer.exit is not None
+    assert peer.exit.status == 400
+
+
+def test_an_upgrade_is_let_on_where_nobody_looks_at_responses(tmp_path: Path) -> None:
+    peer = kong(tmp_path, acts(on_request=passes, on_log=passes), name="outrider-chain-log")
+    peer.headers.append((b"upgrade", b"websocket"))
+    peer.event()
     assert peer.exit is None
-    assert peer.returned is not None
 
 
 def test_a_fault_in_a_response_hook_is_a_refusal(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from outrider_kong.frames import frame
 from outrider_kong.proto import pluginsocket_pb2 as pb
 from outrider_kong.server import Server
 
-FACTS = pb.Value(string_value=b"\n".join([b"GET", b"http", b"", b"", b"", b"", b"", b"/"])).SerializeToString()
+FACTS = pb.Value(string_value=b"\n".join([b"1", b"GET", b"http", b"", b"", b"", b"", b"", b"/"])).SerializeToString()
 HEADERS = struct_of([(b"host", b"example.test")]).SerializeToString()
 
 

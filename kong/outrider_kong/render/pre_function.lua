@@ -20,10 +20,11 @@ return function()
     end
   end
   if count >= most then
-    kong.response.exit(431, { message = "The headers are too large", request_id = ngx.var.request_id })
+    kong.response.exit(431, { message = "The headers are too large", request_id = ngx.var.kong_request_id })
   end
   local route, service = kong.router.get_route() or {}, kong.router.get_service() or {}
   kong.ctx.shared.outrider_request = table.concat({
+    ngx.var.kong_request_id,
     kong.request.get_method(),
     kong.request.get_scheme(),
     kong.client.get_forwarded_ip(),

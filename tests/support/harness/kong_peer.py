@@ -27,9 +27,9 @@ class KongPeer:
         self.instance = 0
         self.headers: list[tuple[bytes, bytes]] = [(b"host", b"example.test")]
         self.method, self.target, self.client, self.scheme = b"GET", b"/r", b"192.0.2.1", b"http"
-        self.host = b""
+        self.host, self.number = b"", b"number-1"
         self.body: bytes | pb.RawBody = b""
-        self.status, self.source = 200, b"service"
+        self.status = 200
         self.response_headers: list[tuple[bytes, bytes]] = []
         self.response_body = b""
         self.consumers = {b"alice"}
@@ -114,13 +114,14 @@ class KongPeer:
             "kong.request.get_scheme": lambda: pb.Text(v=self.scheme),
             "kong.request.get_host": lambda: pb.Text(v=self.host or dict(self.headers).get(b"host", b"")),
             "kong.request.get_raw_body": self._body,
-            "kong.nginx.get_var": lambda: pb.Text(v=self.target),
+            "kong.nginx.get_var": lambda: pb.Text(
+                v=self.number if _text(argument) == b"kong_request_id" else self.target
+            ),
             "kong.client.get_forwarded_ip": lambda: pb.Text(v=self.client),
             "kong.client.load_consumer": lambda: self._consumer(argument),
             "kong.router.get_route": lambda: pb.Route(name=b"kongs-route", tags=[b"a", b"b"]),
             "kong.router.get_service": lambda: pb.Service(name=b"kongs-service"),
             "kong.response.get_status": lambda: pb.Int(v=self.status),
-            "kong.response.get_source": lambda: pb.Text(v=self.source),
             "kong.response.get_headers": lambda: struct_of(self.response_headers),
             "kong.response.get_header": lambda: pb.Text(v=dict(self.response_headers).get(_text(argument), b"")),
             "kong.service.response.get_raw_body": lambda: pb.Text(v=self.response_body),
