@@ -105,7 +105,7 @@ class Serving:
             calls.GET_RESPONSE_HEADERS,
             calls.get_state(self._alone),
         )
-        state = None if text is None else json.loads(text)
+        state = json.loads(text or "null")
         # Where a log event failed before, Kong tells of that request in the place of this one; its number is right.
         if state is None or state["id"] != number:
             raise ProtocolError("a response whose request was not checked, or that Kong tells of another")
@@ -113,7 +113,7 @@ class Serving:
         response = response_of(status, fields)
         replies = exchange.request.reply_changes()
         # Whatever happens from here on, the log event tells the plugins of the end.
-        with self._crashes.during(self._mark("response", crc32(text.encode()))):
+        with self._crashes.during(self._mark("response", crc32(number.encode()))):
             verdict = yield from _walked(exchange.response_phase(response), _response_body)
             later = yield from self._later(exchange, replies)
         changes = (

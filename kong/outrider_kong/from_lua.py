@@ -3,7 +3,7 @@
 Every default is filled in by Kong, so an absent field that has one was switched off.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import TypeAdapter
@@ -35,8 +35,8 @@ def _restored(value: Any, schema: Schema, definitions: Schema) -> Any:
         fields = {name: _restored(item, _of_field(name, choices), definitions) for name, item in fields.items()}
         return {**_switched_off(choices, definitions), **fields}
     if isinstance(value, list):
-        items: Schema = next((one["items"] for one in choices if "items" in one), {})
-        return [_restored(item, items, definitions) for item in cast("list[Any]", value)]
+        items = next((cast("Schema", one["items"]) for one in choices if "items" in one), dict[str, Any]())
+        return [_restored(item, items, definitions) for item in cast("Sequence[Any]", value)]
     if value == "" and any(one.get("writeOnly") for one in choices):
         raise OutriderError("a secret is empty: see that Kong finds what its vault reference stands for")
     return value

@@ -20,7 +20,7 @@ Fact = Literal["headers", "method", "path", "host", "client"]
 
 HOOKS: tuple[Hook, ...] = get_args(Hook)
 CHUNK_HOOKS: frozenset[Hook] = frozenset({"on_request_chunk", "on_response_chunk"})
-BODY_HOOKS: frozenset[Hook] = CHUNK_HOOKS | {"on_request_body", "on_response_body"}
+BODY_HOOKS: frozenset[Hook] = CHUNK_HOOKS | frozenset[Hook]({"on_request_body", "on_response_body"})
 RESPONSE_HOOKS: frozenset[Hook] = frozenset({"on_response", "on_response_body", "on_response_chunk", "on_log"})
 """Those that a gateway must send the response for."""
 FACTS: frozenset[Fact] = frozenset(get_args(Fact))

@@ -1,6 +1,7 @@
 """The request phase at Kong: what is asked, and what goes out in one piece."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,13 @@ SET, CLEAR = "kong.service.request.set_headers", "kong.service.request.clear_hea
 EXIT = "kong.response.exit"
 
 
-def reads(seen: list[Any], *names: str) -> Any:
+def reads(seen: list[Any], *names: str) -> Callable[[Request], None]:
     """A hook that notes attributes of the request."""
-    return lambda request: seen.extend(getattr(request, name) for name in names)
+
+    def hook(request: Request) -> None:
+        seen.extend(getattr(request, name) for name in names)
+
+    return hook
 
 
 FACTS = b"\n".join(
@@ -60,7 +65,7 @@ def test_facts_of_another_form_are_a_refusal(tmp_path: Path, text: bytes) -> Non
 @pytest.mark.parametrize(
     ("known", "asked"),
     [
-        (frozenset(), []),
+        (frozenset[Fact](), list[str]()),
         (frozenset({"method"}), ["kong.request.get_method"]),
         (frozenset({"path"}), ["kong.nginx.get_var"]),
         (frozenset({"host"}), ["kong.request.get_scheme", "kong.request.get_host"]),

@@ -50,21 +50,21 @@ def test_a_chain_is_that_of_the_files_route(tmp_path: Path) -> None:
     assert (status(peer, closed), status(peer, other), status(peer, closed)) == (418, None, 418)
 
 
-@pytest.mark.parametrize(
-    ("name", "config", "words"),
-    [
-        ("outrider-chain", {"route": "nowhere"}, "the file has no route 'nowhere': render Kong's configuration"),
-        ("outrider-chain", {"route": "late"}, "outrider-chain has no phase response"),
-        ("outrider-chain-log", {"route": "late"}, "outrider-chain-log has no phase response"),
-        ("outrider-nothing", {}, "no plugin is called 'outrider-nothing'"),
-        ("key-auth", {}, "no plugin is called 'key-auth'"),
-        ("outrider-chain", {"plugins": [{"teapot": {}, "late": {}}]}, "an item of plugins has 2 plugins"),
-        ("outrider-chain", {"plugins": [{"kettle": {}}]}, "no plugin is called 'kettle'"),
-        ("outrider-teapot", {"status": "hot"}, "is no whole number"),
-        ("outrider-teapot", {"colour": "red"}, "colour: is no field here"),
-        ("outrider-key-auth", {"anonymous": "nobody"}, "no consumer is called 'nobody'"),
-    ],
-)
+UNFIT: list[tuple[str, dict[str, Any], str]] = [
+    ("outrider-chain", {"route": "nowhere"}, "the file has no route 'nowhere': render Kong's configuration"),
+    ("outrider-chain", {"route": "late"}, "outrider-chain has no phase response"),
+    ("outrider-chain-log", {"route": "late"}, "outrider-chain-log has no phase response"),
+    ("outrider-nothing", {}, "no plugin is called 'outrider-nothing'"),
+    ("key-auth", {}, "no plugin is called 'key-auth'"),
+    ("outrider-chain", {"plugins": [{"teapot": {}, "late": {}}]}, "an item of plugins has 2 plugins"),
+    ("outrider-chain", {"plugins": [{"kettle": {}}]}, "no plugin is called 'kettle'"),
+    ("outrider-teapot", {"status": "hot"}, "is no whole number"),
+    ("outrider-teapot", {"colour": "red"}, "colour: is no field here"),
+    ("outrider-key-auth", {"anonymous": "nobody"}, "no consumer is called 'nobody'"),
+]
+
+
+@pytest.mark.parametrize(("name", "config", "words"), UNFIT)
 def test_an_instance_that_can_not_be_made_refuses_every_request_and_says_why(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, config: dict[str, Any], words: str
 ) -> None:

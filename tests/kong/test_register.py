@@ -46,8 +46,11 @@ def test_odd_text_in_the_place_of_the_count_is_a_lost_count(tmp_path: Path) -> N
 
 
 def test_many_at_once_get_numbers_of_their_own(tmp_path: Path) -> None:
+    def add(_: int) -> int:
+        return register(tmp_path).add("a", b"")
+
     with ThreadPoolExecutor(8) as pool:
-        numbers = list(pool.map(lambda _: register(tmp_path).add("a", b""), range(200)))
+        numbers = list(pool.map(add, range(200)))
     assert len(set(numbers)) == 200
 
 

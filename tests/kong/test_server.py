@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *plugins: Plugin) -> AsyncIterator[Served]:
+async def serving(folder: Path, *plugins: Plugin) -> AsyncGenerator[Served]:
     peer = await asyncio.to_thread(kong, folder, *plugins)
     metrics = Metrics(slots=1 << 10)
     server = Server(peer.connection.instances, metrics)
