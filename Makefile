@@ -2,12 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-PROTO_DIR := envoy/outrider_envoy/proto
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench soak docs lock proto clean
+.PHONY: help install demo demo-kong test check format bench soak docs lock proto clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -16,6 +15,9 @@ install: $(STAMP) ## install everything that is needed into .venv
 
 demo: $(STAMP) ## a real Envoy, two workers and a sample upstream: what each request gets, and why
 	@$(BIN)/python examples/demo
+
+demo-kong: $(STAMP) ## the same table through a stand-in for Kong
+	@$(BIN)/python examples/demo --kong
 
 test: $(STAMP) ## every test
 	@$(BIN)/python -m pytest
@@ -33,6 +35,7 @@ format: $(STAMP) ## what ruff can put right by itself
 bench: $(STAMP) ## requests a second, and CPU microseconds a request
 	@PYTHONPATH=examples/demo $(BIN)/python bench/run.py
 	@PYTHONPATH=tests/support $(BIN)/python bench/streams.py
+	@$(BIN)/python bench/kong.py
 
 soak: $(STAMP) ## long fuzzing and endurance
 	@$(BIN)/python bench/soak.py
@@ -47,8 +50,8 @@ lock: $(STAMP) ## pin the newest versions that pyproject.toml allows
 	@! grep -n '://' requirements.lock
 
 proto: $(STAMP) ## Python code from the proto files
-	@cd envoy && ../$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \
-	    $(PROTO_DIR:envoy/%=%)/*.proto
+	@cd envoy && ../$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. outrider_envoy/proto/*.proto
+	@cd kong && ../$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. outrider_kong/proto/*.proto
 
 clean: ## remove what make made
 	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
