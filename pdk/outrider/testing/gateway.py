@@ -1,4 +1,4 @@
-"""A real gateway in a test: Envoy and a plugin worker, between a client and an upstream of the test's own."""
+"""A gateway in a test, with a plugin worker, between a client and an upstream of the test's own."""
 
 import json
 import os
@@ -18,13 +18,15 @@ from outrider.plugin import Plugin
 from outrider.request import Request
 from outrider.response import Response
 from outrider.testing.client import ask
-from outrider.testing.command import Command
+from outrider.testing.command import Command, program
 from outrider.testing.configuration import PluginFolders, document, entries
 from outrider.testing.outcome import Body, Outcome, PluginFault
 from outrider.testing.recorder import RecordRequest, RecordResponse
+from outrider.testing.stand_in import stand_in
 from outrider.testing.upstream import Upstream
 
 _TRIES = 5
+_TAKEN = ("can't be listened on", "Address already in use")
 
 
 class Gateway:
@@ -36,9 +38,11 @@ class Gateway:
 
     The plugins' classes stand at the top of a file, which the gateway's worker imports by itself, or are installed:
     the instances stay here, and only their configuration goes there. `consumers` are entries as in the file.
-    `upstream` is the address of one of your own (http://HOST:PORT). `record` is a file that is written anew with all
-    that passes, for `replay`: values of headers and query parameters that look like credentials are masked there,
-    bodies are not. `patience` is how many seconds the start and each answer may take.
+    `protocol` is how Envoy asks the plugins. With `behind="kong"` they run behind the Kong stand-in of
+    outrider[stand-in], which is no Kong but behaves like one. `upstream` is the address of one of your own
+    (http://HOST:PORT). `record` is a file that is written anew with all that passes, for `replay`: values of headers
+    and query parameters that look like credentials are masked there, bodies are not. `patience` is how many seconds
+    the start and each answer may take.
 
     Log lines of the gateway are logged here again. `with` raises `StartError`, with the gateway's own words, if it
     does not start.
@@ -47,13 +51,16 @@ class Gateway:
     def __init__(
         self,
         *plugins: Plugin,
+        behind: Literal["envoy", "kong"] = "envoy",
         consumers: Sequence[Mapping[str, Any]] = (),
         protocol: Literal["ext_proc", "ext_authz"] = "ext_proc",
         upstream: str | None = None,
         record: Path | str | None = None,
         patience: float = 40.0,
     ) -> None:
-        self._plugins = [*plugins, *([] if record is None else _recorder(plugins, Path(record).absolute()))]
+        self._behind = behind
+        recorder = [] if record is None else _recorder(plugins, Path(record).absolute(), pieces=behind == "envoy")
+        self._plugins = [*plugins, *recorder]
         self._record = record
         self._consumers = consumers
         self._protocol = protocol
@@ -136,14 +143,19 @@ class Gateway:
             whole = document(plugins, self._consumers, upstream, gateway)
             file.write_text(json.dumps(whole, ensure_ascii=False, indent=2), encoding="utf-8")
             try:
-                self._command = _ready(Command(file, metrics), self._patience)
+                self._command = _ready(
+                    Command(self._arguments(file), file.with_suffix(".log"), metrics), self._patience
+                )
             except StartError as error:
                 # Somebody took the port since.
-                if "can't be listened on" not in str(error) or attempt == _TRIES:
+                if attempt == _TRIES or not any(words in str(error) for words in _TAKEN):
                     raise
             else:
                 stack.callback(self._command.stop)
                 return
+
+    def _arguments(self, file: Path) -> list[str]:
+        return stand_in(file, self._port) if self._behind == "kong" else [program("envoy"), "run", str(file)]
 
 
 def _ready(command: Command, seconds: float) -> Command:
@@ -164,8 +176,8 @@ def _free_port() -> int:
             return port
 
 
-def _recorder(plugins: Sequence[Plugin], path: Path) -> list[Plugin]:
-    """A body that another plugin needs whole is recorded whole: the chunk hooks would see it changed."""
+def _recorder(plugins: Sequence[Plugin], path: Path, *, pieces: bool) -> list[Plugin]:
+    """Records bodies in `pieces`, but one that another plugin needs whole: the chunk hooks would see it changed."""
     hooks = {hook for plugin in plugins for hook in plugin.hooks()}
-    request = RecordRequest(path=path, buffered="on_request_body" in hooks)
-    return [request, RecordResponse(buffered="on_response_body" in hooks)]
+    request = RecordRequest(path=path, buffered=not pieces or "on_request_body" in hooks)
+    return [request, RecordResponse(buffered=not pieces or "on_response_body" in hooks)]
