@@ -1,11 +1,11 @@
 """Listens where Kong connects to: all workers accept on one socket."""
 
 import asyncio
-import os
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 from outrider.errors import StartError
 
@@ -26,7 +26,7 @@ class Listener:
     def __init__(self, path: Path, listener: socket.socket) -> None:
         self._path = path
         self._listener = listener
-        self._new = path.with_name(f"{path.name}.{os.getpid()}")
+        self._new = path.with_name(f"{path.name}.{token_hex(4)}")
         self._own = 0
 
     @property
@@ -76,7 +76,10 @@ def listening(listen: str) -> Generator[Listener]:
         try:
             listener.bind()
         except OSError as error:
-            raise StartError(f"--listen: {path} can't be listened on ({error.strerror or error})") from error
+            remedy = "create its folder, or give --listen another path of at most 90 bytes"
+            raise StartError(
+                f"--listen: {path} can't be listened on ({error.strerror or error}): {remedy}"
+            ) from error
         try:
             yield listener
         finally:

@@ -2,7 +2,7 @@
 
 The supervisor starts it; nobody types this:
 
-    python -m outrider_cli.worker --folder DIR --shift NAME --index N --address ADDRESS
+    python -m outrider_cli.worker --folder DIR --shift NAME --index N --address ADDRESS [--numbers FILE]
 """
 
 import argparse

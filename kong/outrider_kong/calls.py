@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from zlib import crc32
 
 from google.protobuf.message import DecodeError, Message
 
@@ -41,22 +40,12 @@ def _text(raw: bytes) -> str:
     return decoded(pb.Text.FromString(raw).v)
 
 
-class Told(NamedTuple):
-    """Header fields by their name in lower case, repeated ones in order; and a sum over all that was told."""
-
-    fields: Fields
-    sum: int
-
-
 def _number(raw: bytes) -> int:
     return pb.Int.FromString(raw).v
 
 
-def _told(raw: bytes) -> Told:
-    return Told(_fields(raw), crc32(raw))
-
-
 def _fields(raw: bytes) -> Fields:
+    """Header fields by their name in lower case, repeated ones in order."""
     # `decoded` is written out: a call for each name and value is a tenth of an event.
     fields: Fields = {}
     for entry in pb.Struct.FromString(raw).fields:
@@ -128,7 +117,7 @@ def read(call: Call, raw: bytes) -> Any:
 
 # Facts of the request and the response.
 
-GET_HEADERS: Final = _call("kong.request.get_headers", pb.Int(v=HEADERS_CAP), _told)
+GET_HEADERS: Final = _call("kong.request.get_headers", pb.Int(v=HEADERS_CAP), _fields)
 GET_METHOD: Final = _call("kong.request.get_method", None, _text)
 GET_SCHEME: Final = _call("kong.request.get_scheme", None, _text)
 # kong.request.get_path is decoded and normalised.

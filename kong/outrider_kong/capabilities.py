@@ -10,7 +10,8 @@ from outrider.config import Configuration, Mistake
 from outrider.config.document import Document
 from outrider.config.mistake import shown
 from outrider.config.where import Place
-from outrider.needs import CHUNK_HOOKS
+from outrider.needs import CHUNK_HOOKS, Hook
+from outrider.plugin import Plugin
 
 _NO_TAG = re.compile(r"[,/\x00-\x1f\x7f]")
 _NUMBER = re.compile(r"[0-9.]+")
@@ -24,10 +25,14 @@ def unsupported(configuration: Configuration) -> list[Mistake]:
     return [*_hooks(configuration), *_upstreams(configuration), *_entities(configuration.document)]
 
 
+def unseen(plugin: Plugin) -> list[Hook]:
+    """The hooks that a plugin can't do without, and that Kong has no phase for."""
+    return sorted((plugin.hooks() - plugin.needs().optional) & CHUNK_HOOKS)
+
+
 def _hooks(configuration: Configuration) -> Iterator[Mistake]:
     for one in configuration.plugins:
-        needed = one.plugin.hooks() - one.plugin.needs().optional
-        for hook in sorted(needed & CHUNK_HOOKS):
+        for hook in unseen(one.plugin):
             yield Mistake(
                 configuration.document.file,
                 one.line,

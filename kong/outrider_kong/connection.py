@@ -205,5 +205,5 @@ def _tell(error: Exception) -> None:
     elif isinstance(error, PoisonedError):
         _log.error("request refused: it has killed workers before")
     elif not isinstance(error, OverloadedError):
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        _log.error("request failed at %s:%s: %s", Path(frame.filename).name, frame.lineno, type(error).__name__)
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        _log.error("request failed at %s:%s: %s", Path(last.filename).name, last.lineno, type(error).__name__)

@@ -40,8 +40,8 @@ class KongConsumers:
         record = self._known.get(consumer.id)
         if record is None:
             (record,) = yield (load_consumer(consumer),)
-            if not record.id:
-                _log.warning("Kong has no consumer %s: plugins of its own don't see who calls", consumer.username)
-                return None
             self._known[consumer.id] = record
-        return record
+            if not record.id:
+                who = consumer.username or consumer.id
+                _log.warning("Kong has no consumer %s: add it to kong.yml where Kong's own plugins need it", who)
+        return record if record.id else None

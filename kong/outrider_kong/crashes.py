@@ -35,9 +35,9 @@ class PoisonedError(Exception):
     """An event that has killed workers before."""
 
 
-def event_mark(place: str, told: int) -> int:
-    """The same number for the same event in every worker, never 0. `told` is a sum over what Kong told of it."""
-    return crc32(place.encode("utf-8", "surrogateescape")) << 32 | told | 1
+def event_mark(place: str, number: str) -> int:
+    """The same number for the same event in every worker, never 0: Kong sends one again under the same number."""
+    return crc32(place.encode()) << 32 | crc32(number.encode("utf-8", "surrogateescape")) | 1
 
 
 class Crashes:
@@ -62,6 +62,9 @@ class Crashes:
             if path != self._path and path not in self._others:
                 with path.open("r+b") as file, suppress(ValueError):
                     self._others[path] = mmap.mmap(file.fileno(), 0)
+        for path in [path for path, marks in self._others.items() if not any(marks[:]) and not _is_locked(path)]:
+            # Of workers that left in peace, as each takeover of edited plugins leaves some.
+            self._others.pop(path).close()
         self._remembers = (self._folder / _LIST).exists()
 
     def during(self, event: int) -> "Running":
@@ -102,7 +105,7 @@ class Crashes:
 
     def _bury(self) -> None:
         """Moves what the last worker of this name was at work on into the list."""
-        if left := self.marks:
+        if left := set(self.marks):
             self.remember(left)
             self._marks[:] = bytes(len(self._marks))
 
@@ -137,7 +140,7 @@ def _is_locked(path: Path) -> bool:
     """Whether the worker of that file lives."""
     with path.open("r+b") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False

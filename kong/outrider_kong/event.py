@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
-from zlib import crc32
 
 from outrider.chain import Chain
 from outrider.exchange import Exchange, Walk
@@ -69,10 +68,10 @@ class Serving:
 
     def access(self) -> Event:
         """The request phase."""
-        told, text, *so_far = yield self._first
+        fields, text, *so_far = yield self._first
         facts = Facts.of_text(text) if text is not None else self._single.facts((yield self._single.calls))
         try:
-            request = request_of(told.fields, facts)
+            request = request_of(fields, facts)
         except TooManyHeadersError:
             return [reply_call(reply(Request(), Refusal(431, "The headers are too large")))]
         if self._responds and _is_upgrade(request):
@@ -84,7 +83,7 @@ class Serving:
             request.route = facts.place
             before.tell(request)
         try:
-            with self._crashes.during(self._mark(f"access {facts.method} {facts.target}", told.sum)):
+            with self._crashes.during(self._mark("access", facts.id)):
                 verdict = yield from _walked(exchange.request_phase(), lambda: _request_body(request))
                 ends = yield from self._ends(verdict, exchange, facts.id, before)
         except TooLargeError:
@@ -113,9 +112,12 @@ class Serving:
         response = response_of(status, fields)
         replies = exchange.request.reply_changes()
         # Whatever happens from here on, the log event tells the plugins of the end.
-        with self._crashes.during(self._mark("response", crc32(number.encode()))):
-            verdict = yield from _walked(exchange.response_phase(response), _response_body)
-            later = yield from self._later(exchange, replies)
+        try:
+            with self._crashes.during(self._mark("response", number)):
+                verdict = yield from _walked(exchange.response_phase(response), _response_body)
+                later = yield from self._later(exchange, replies)
+        except TooLargeError:
+            return list(reply_in_place(reply(exchange.request, Refusal(500, UNCHECKED)), response))
         changes = (
             response_changes(exchange, response)
             if verdict is PASS
@@ -125,21 +127,22 @@ class Serving:
 
     def log(self) -> Event:
         """The end of the request, for `on_log`."""
-        status, length, state = yield (calls.GET_STATUS, calls.GET_RESPONSE_LENGTH, calls.get_state(self._alone))
-        if state is None:
+        status, length, text = yield (calls.GET_STATUS, calls.GET_RESPONSE_LENGTH, calls.get_state(self._alone))
+        if text is None:
             # None of our plugins saw it: one of Kong's own answered before.
             return []
-        exchange = self._chain.take_over(json.loads(state))
+        state = json.loads(text)
+        exchange = self._chain.take_over(state)
         progress = exchange.progress
         progress.status = status
         progress.request_bytes = _length(exchange.request.headers.get("content-length", ""), progress.request_bytes)
         progress.response_bytes = _length(length, progress.response_bytes)
-        with self._crashes.during(self._mark("log", crc32(state.encode()))):
+        with self._crashes.during(self._mark("log", state["id"])):
             exchange.end(aborted=status == _LEFT)
         return []
 
-    def _mark(self, phase: str, told: int) -> int:
-        return event_mark(f"{self._chain.route.name} {phase}", told)
+    def _mark(self, phase: str, number: str) -> int:
+        return event_mark(f"{self._chain.route.name}{self._alone} {phase}", number)
 
     def _ends(
         self, verdict: Verdict, exchange: Exchange, number: str, before: SoFar | None
@@ -224,6 +227,8 @@ def _request_body(request: Request) -> Generator[Wanted, Answers, bytes]:
 
 def _response_body() -> Generator[Wanted, Answers, bytes]:
     (body,) = yield (calls.GET_RESPONSE_BODY,)
+    if len(body) > BODY_LIMIT:
+        raise TooLargeError
     return cast("bytes", body)
 
 

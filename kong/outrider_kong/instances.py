@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, cast
 from outrider.chain import Chain
 from outrider.errors import OutriderError
 from outrider.plugin import Plugin
+from outrider_kong.capabilities import unseen
 from outrider_kong.consumers import KongConsumers
 from outrider_kong.crashes import Crashes
 from outrider_kong.event import PHASES, Event, Serving, refusal
@@ -37,7 +38,7 @@ Make = Callable[[str, Entries], Awaitable[Made]]
 
 _REFUSES: Final = 5.0  # seconds
 _SHARED: Final = 1024
-"""How many configurations that are not from the file are kept."""
+"""How many configurations that are not of the file are kept beyond those that instances use."""
 
 
 class Unfit:
@@ -90,7 +91,8 @@ class Instances:
         self._consumers = KongConsumers()
         self._served: OrderedDict[int, Serving | Unfit] = OrderedDict()
         self._starting: dict[int, Starting] = {}
-        self._made: OrderedDict[str, asyncio.Future[Made]] = OrderedDict()
+        self._made: dict[str, asyncio.Future[Made]] = {}
+        self._keys: dict[int, str] = {}
 
     def start(self, name: str, config: bytes) -> int:
         """A new instance's id."""
@@ -122,7 +124,7 @@ class Instances:
 
     async def _start(self, number: int, name: str, config: bytes) -> Serving | Unfit:
         try:
-            served: Serving | Unfit = await self._serving(name, config)
+            served: Serving | Unfit = await self._serving(number, name, config)
         except (OutriderError, ValueError) as error:
             for line in str(error).splitlines():
                 _log.error("%s: every request is refused: %s", name, line)
@@ -134,27 +136,37 @@ class Instances:
             self._served.popitem(last=False)
         return served
 
-    async def _serving(self, name: str, config: bytes) -> Serving:
+    async def _serving(self, number: int, name: str, config: bytes) -> Serving:
         fields = without_nulls(json.loads(config))
         phases = self._phases(name)
         if name in CHAINS and "route" in fields:
             return self._of_file(name, str(fields["route"]), phases)
         scope = str(fields.get("__plugin_id", name))
         entries = self._entries(name, {key: item for key, item in fields.items() if not key.startswith("__")})
-        made = await self._making(json.dumps([name, scope, entries], sort_keys=True), scope, entries)
+        key = json.dumps([name, scope, entries], sort_keys=True)
+        self._keys[number] = key
+        made = await self._making(key, scope, entries)
         return self._fitting(name, made.chain, phases, alone=f":{scope}")
 
     async def _making(self, key: str, scope: str, entries: Entries) -> Made:
         """One chain for all instances of one configuration."""
         if key not in self._made:
+            await self._make_room()
             self._made[key] = asyncio.ensure_future(self._make(scope, entries))
-            if len(self._made) > _SHARED:
-                await _stopped(self._made.popitem(last=False)[1])
         try:
             return await asyncio.shield(self._made[key])
         except BaseException:
             self._made.pop(key, None)
             raise
+
+    async def _make_room(self) -> None:
+        """Stops the oldest of what no instance uses any more, where there is too much of it."""
+        if len(self._made) < _SHARED:
+            return
+        used = {key for number, key in self._keys.items() if self._register.find(number)}
+        self._keys = {number: key for number, key in self._keys.items() if key in used}
+        for key in [key for key in self._made if key not in used][:1]:
+            await _stopped(self._made.pop(key))
 
     def _phases(self, name: str) -> frozenset[str]:
         if name in CHAINS:
@@ -170,6 +182,9 @@ class Instances:
         return self._fitting(name, self._chains[route], phases)
 
     def _fitting(self, name: str, chain: Chain, phases: frozenset[str], alone: str = "") -> Serving:
+        if hooks := sorted({hook for step in chain.steps.values() for hook in unseen(step.plugin)}):
+            remedy = "leave the plugin out, or run it behind Envoy"
+            raise OutriderError(f"{name} needs {', '.join(hooks)}, and Kong shows no bodies piece by piece: {remedy}")
         if missing := set(phases_of(chain.hooks)).difference(phases):
             remedy = "render Kong's configuration from the file again, or use a chain that has it"
             raise OutriderError(f"{name} has no phase {', '.join(sorted(missing))}, which its plugins need: {remedy}")

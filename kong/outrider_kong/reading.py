@@ -83,6 +83,7 @@ def request_of(fields: Fields, facts: Facts) -> Request:
     authority = fields.pop("host", [""])[0]
     if facts.host not in ("", authority) and split_authority(authority)[0] != split_authority(facts.host)[0]:
         authority = facts.host
+    fields.pop("transfer-encoding", None)
     if "upgrade" not in fields:
         for name in _OF_THE_CONNECTION:
             fields.pop(name, None)

@@ -14,7 +14,7 @@ from outrider_kong.instances import Instances
 _log = logging.getLogger("outrider.kong")
 
 CONNECTIONS: Final = 4096
-"""How many connections a worker keeps; beyond them the one that was idle longest is closed."""
+"""How many connections a worker keeps; beyond them the oldest idle one is closed."""
 EVENTS: Final = 10_000
 """How many events a worker is at work on; downstream gets 503 for more."""
 PATIENCE: Final = 60.0

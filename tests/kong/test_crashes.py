@@ -11,20 +11,32 @@ from harness.kong_instances import kong
 from outrider import Request
 from outrider_kong.crashes import PLACES, REMEMBERED, SECONDS, Crashes, PoisonedError, event_mark
 
-POISON, OTHER = event_mark("orders access", 1 << 7), event_mark("orders access", 1 << 8)
+POISON, OTHER = event_mark("orders access", "one"), event_mark("orders access", "other")
 
 DIES = """
 import os, sys
 from pathlib import Path
 from outrider_kong.crashes import Crashes
 with Crashes(Path(sys.argv[1]), sys.argv[2]).during(int(sys.argv[3])):
-    os._exit(1)
+    os._exit(7)
 """
 
 
-def dies(folder: Path, name: str, mark: int) -> None:
+DIES_TWICE = """
+import os, sys
+from pathlib import Path
+from outrider_kong.crashes import Crashes
+crashes, mark = Crashes(Path(sys.argv[1]), sys.argv[2]), int(sys.argv[3])
+with crashes.during(mark), crashes.during(mark):
+    os._exit(7)
+"""
+DIED = 7
+
+
+def dies(folder: Path, name: str, mark: int, code: str = DIES) -> None:
     """A worker that an event kills."""
-    subprocess.run([sys.executable, "-c", DIES, str(folder), name, str(mark)], check=False)
+    done = subprocess.run([sys.executable, "-c", code, str(folder), name, str(mark)], check=False)
+    assert done.returncode == DIED
 
 
 def is_refused(crashes: Crashes, mark: int) -> bool:
@@ -52,6 +64,11 @@ def test_workers_that_start_again_remember_what_killed_them(tmp_path: Path) -> N
     again = Crashes(tmp_path, "only")
     assert is_refused(again, POISON)
     assert not is_refused(again, OTHER)
+
+
+def test_a_worker_that_dies_with_an_event_twice_at_work_died_once(tmp_path: Path) -> None:
+    dies(tmp_path, "only", POISON, code=DIES_TWICE)
+    assert not is_refused(Crashes(tmp_path, "only"), POISON)
 
 
 def test_a_crash_is_forgotten_after_a_while(tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ UNFIT: list[tuple[str, dict[str, Any], str]] = [
     ("key-auth", {}, "no plugin is called 'key-auth'"),
     ("outrider-chain", {"plugins": [{"teapot": {}, "late": {}}]}, "an item of plugins has 2 plugins"),
     ("outrider-chain", {"plugins": [{"kettle": {}}]}, "no plugin is called 'kettle'"),
+    ("outrider-request-size-limit", {"limit": 10}, "needs on_request_chunk, and Kong shows no bodies"),
+    ("outrider-chain", {"plugins": [{"request-size-limit": {"limit": 10}}]}, "needs on_request_chunk, and Kong"),
     ("outrider-teapot", {"status": "hot"}, "is no whole number"),
     ("outrider-teapot", {"colour": "red"}, "colour: is no field here"),
     ("outrider-key-auth", {"anonymous": "nobody"}, "no consumer is called 'nobody'"),

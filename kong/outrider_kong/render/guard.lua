@@ -11,7 +11,7 @@ return function()
   if not plugin then
     return
   end
-  local id = ngx.var.request_id
+  local id = ngx.var.kong_request_id
   if kong.ctx.shared["outrider_guard:" .. plugin] ~= id .. " " .. route.name then
     kong.response.exit(503, { message = "The request could not be checked", request_id = id })
   end

@@ -54,6 +54,6 @@ return function()
     return
   end
   if not is_text(ngx.var.request_uri) or not are_text(kong.request.get_headers(1000)) then
-    kong.response.exit(400, { message = "The request is not UTF-8", request_id = ngx.var.request_id })
+    kong.response.exit(400, { message = "The request is not UTF-8", request_id = ngx.var.kong_request_id })
   end
 end

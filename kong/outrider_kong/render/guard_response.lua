@@ -10,7 +10,7 @@ return function()
   if not plugin or kong.response.get_source() ~= "service" or (ngx.var.upstream_upgrade or "") ~= "" then
     return
   end
-  local id = ngx.var.request_id
+  local id = ngx.var.kong_request_id
   if kong.ctx.shared["outrider_guard:" .. plugin .. ":response"] ~= id .. " " .. route.name then
     for name in pairs(kong.response.get_headers(1000)) do
       kong.response.clear_header(name)

@@ -14,10 +14,9 @@ import h11
 
 from outrider_kong.stand_in.exchange import Exchange, Reply, Request
 from outrider_kong.stand_in.headers import Headers, wire
+from outrider_kong.stand_in.refusals import BUFFER, BUFFERS, path_of, refusal, size
 
 CHUNK = 65536
-# nginx's large_client_header_buffers; no line may be longer than one of them.
-BUFFERS, BUFFER = 4, 8192
 NO_HOST = [("host", "")]
 LINGER = 5.0
 BODILESS = frozenset({204, 304})
@@ -67,12 +66,12 @@ class Downstream:
         try:
             event = await self._event()
         except h11.RemoteProtocolError as error:
-            refused = 494 if error.error_status_hint == 431 else 400
+            refused = {431: 494, 501: 501}.get(error.error_status_hint, 400)
             await self._handle(self._request(h11.Request(method="GET", target="/", headers=NO_HOST), refused), self)
             return False
         if not isinstance(event, h11.Request):
             return False
-        await self._handle(self._request(event, _refusal(event)), self)
+        await self._handle(self._request(event, refusal(event)), self)
         return await self._next()
 
     async def _next(self) -> bool:
@@ -91,16 +90,18 @@ class Downstream:
         peer, port = self._writer.get_extra_info("peername")[:2]
         server_port = self._writer.get_extra_info("sockname")[1]
         headers = Headers(event.headers.raw_items())
+        authority, target = path_of(event.target)
         return Request(
             method=event.method,
-            target=event.target,
+            target=target,
+            authority=authority,
             headers=headers,
             version=event.http_version.decode(),
             peer=peer,
             address=peer,
             port=port,
             server_port=server_port,
-            size=_size(event),
+            size=size(event),
             failure=failure,
         )
 
@@ -159,19 +160,6 @@ class Downstream:
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:
     yield body
-
-
-def _size(event: h11.Request) -> int:
-    line = len(event.method) + len(event.target) + len(b"  HTTP/1.1\r\n")
-    return line + sum(len(name) + len(value) + 4 for name, value in event.headers) + 2
-
-
-def _refusal(event: h11.Request) -> int:
-    """What nginx refuses a head with that does not fit its buffers."""
-    if len(event.target) > BUFFER:
-        return 414
-    longest = max((len(name) + len(value) for name, value in event.headers), default=0)
-    return 494 if longest > BUFFER or _size(event) > BUFFERS * BUFFER else 0
 
 
 def _head(reply: Reply) -> list[tuple[bytes, bytes]]:

@@ -30,12 +30,14 @@ class BodyWantedError(Exception):
 class Request:
     """What downstream sent. Plugins change headers and method in place, as in nginx.
 
-    `failure` is what nginx itself refuses it with, before any plugin: 400, 414 or 494.
+    `failure` is what nginx itself refuses it with, before any plugin, 494 for headers that are too large.
+    `authority` is what a target that is a whole URI names.
     """
 
     method: bytes
     target: bytes
     headers: Headers
+    authority: bytes = b""
     version: str = "1.1"
     peer: str = "127.0.0.1"
     address: str = "127.0.0.1"
@@ -52,7 +54,7 @@ class Request:
     @property
     def host(self) -> bytes:
         """The name that was asked for, without a port, in lower case."""
-        host = (self.headers.get(b"host") or b"").lower()
+        host = (self.authority or self.headers.get(b"host") or b"").lower()
         return host[: host.rfind(b"]") + 1] if host.startswith(b"[") else host.partition(b":")[0]
 
 

@@ -12,6 +12,7 @@ MESSAGES = {
     401: b"Unauthorized",
     403: b"Forbidden",
     404: b"Not found",
+    405: b"Method not allowed",
     413: b"Payload too large",
     414: b"URI too long",
     429: b"Too many requests",
