@@ -139,12 +139,10 @@ GET_ID: Final = _call("kong.nginx.get_var", pb.Text(v=b"kong_request_id"), _text
 
 # What passes from phase to phase.
 
-_STATE, _SO_FAR, _REPLY, _FACTS = "outrider", "outrider_so_far", b"outrider_reply", b"outrider_request"
+_STATE, _REPLY, _FACTS = "outrider", b"outrider_reply", b"outrider_request"
 
 GET_FACTS: Final = _call("kong.ctx.shared.get", pb.Text(v=_FACTS), _value)
 """What the pre-function keeps of every request: one call in the place of seven."""
-GET_SO_FAR: Final = _call("kong.ctx.shared.get", pb.Text(v=_SO_FAR.encode()), _value)
-"""What plugins that run by themselves have found out before."""
 
 
 @cache
@@ -158,9 +156,9 @@ def set_state(text: str, of: str = "") -> Call:
     return _call("kong.ctx.shared.set", pb.KeyValue(k=(_STATE + of).encode(), v=pb.Value(string_value=text.encode())))
 
 
-def set_so_far(text: str) -> Call:
-    """Keeps a text for the plugins that run by themselves behind this one."""
-    return _call("kong.ctx.shared.set", pb.KeyValue(k=_SO_FAR.encode(), v=pb.Value(string_value=text.encode())))
+def set_facts(text: str) -> Call:
+    """Keeps what `GET_FACTS` asks for, for the plugins behind this one."""
+    return _call("kong.ctx.shared.set", pb.KeyValue(k=_FACTS, v=pb.Value(string_value=encoded(text))))
 
 
 def set_reply_headers(headers: Iterable[tuple[str, Sequence[str]]]) -> Call:

@@ -54,7 +54,6 @@ class Serving:
         self._crashes = crashes
         self._consumers = consumers
         self._alone = alone
-        self._first = (calls.GET_HEADERS, calls.GET_FACTS, *((calls.GET_SO_FAR,) if alone else ()))
         self._single = SingleCalls(chain)
         self._responds = "response" in phases and not RESPONSE_HOOKS.isdisjoint(chain.hooks - {"on_log"})
         self._logs = "log" in phases and "on_log" in chain.hooks
@@ -68,7 +67,7 @@ class Serving:
 
     def access(self) -> Event:
         """The request phase."""
-        fields, text, *so_far = yield self._first
+        fields, text = yield _FIRST
         facts = Facts.of_text(text) if text is not None else self._single.facts((yield self._single.calls))
         try:
             request = request_of(fields, facts)
@@ -76,7 +75,7 @@ class Serving:
             return [reply_call(reply(Request(), Refusal(431, "The headers are too large")))]
         if self._responds and _is_upgrade(request):
             return [reply_call(reply(request, Refusal(400, "An upgrade is not possible here")))]
-        before = SoFar(so_far[0]) if self._alone else None
+        before = SoFar(facts.so_far) if self._alone else None
         # What a plugin before this one has put into identity headers stays.
         exchange = self._chain.begin(request, strip=before is None or not before.identified)
         if before is not None:
@@ -85,7 +84,7 @@ class Serving:
         try:
             with self._crashes.during(self._mark("access", facts.id)):
                 verdict = yield from _walked(exchange.request_phase(), lambda: _request_body(request))
-                ends = yield from self._ends(verdict, exchange, facts.id, before)
+                ends = yield from self._ends(verdict, exchange, facts, before)
         except TooLargeError:
             exchange.end(aborted=True)
             return [reply_call(reply(request, Refusal(413, "The body is too large")))]
@@ -145,10 +144,10 @@ class Serving:
         return event_mark(f"{self._chain.route.name}{self._alone} {phase}", number)
 
     def _ends(
-        self, verdict: Verdict, exchange: Exchange, number: str, before: SoFar | None
+        self, verdict: Verdict, exchange: Exchange, facts: Facts, before: SoFar | None
     ) -> Generator[Wanted, Answers, list[Call]]:
         """The calls that end the request phase."""
-        state = self._kept(exchange, number)
+        state = self._kept(exchange, facts.id)
         if verdict is not PASS:
             return [*state, reply_call(cast("Reply", verdict))]
         request = exchange.request
@@ -158,7 +157,7 @@ class Serving:
         if not before.learn(request):
             return [*request_changes(exchange), *state]
         who = yield from self._consumers.handed(request)
-        so_far = calls.set_so_far(before.to_text())
+        so_far = calls.set_facts(facts.to_text(before.to_text()))
         return [*request_changes(exchange), *reply_headers(before.reply), *who, so_far, *state]
 
     def _later(self, exchange: Exchange, before: ReplyHeaders) -> Generator[Wanted, Answers, list[Call]]:
@@ -168,10 +167,11 @@ class Serving:
             return []
         if not self._alone:
             return list(reply_headers(changes))
-        (text,) = yield (calls.GET_SO_FAR,)
-        so_far = SoFar(text)
+        (text,) = yield (calls.GET_FACTS,)
+        facts = Facts.of_text(text or "")
+        so_far = SoFar(facts.so_far)
         so_far.merge(changes)
-        return [*reply_headers(so_far.reply), calls.set_so_far(so_far.to_text())]
+        return [*reply_headers(so_far.reply), calls.set_facts(facts.to_text(so_far.to_text()))]
 
     def _kept(self, exchange: Exchange, number: str) -> list[Call]:
         """What later phases need to know."""
@@ -184,6 +184,7 @@ class Serving:
         return [calls.set_state(state, self._alone)]
 
 
+_FIRST: Final = (calls.GET_HEADERS, calls.GET_FACTS)
 _LEFT: Final = 499  # nginx's own status for a client that left
 
 _PHASES: Final = {"access": Serving.access, "response": Serving.response, "log": Serving.log}

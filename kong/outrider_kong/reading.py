@@ -34,14 +34,20 @@ class Facts(NamedTuple):
     route: str = ""
     tags: str = ""
     target: str = "/"
+    so_far: str = ""
+    """What plugins that run by themselves have found out before."""
 
     @classmethod
     def of_text(cls, text: str) -> "Facts":
         """What the pre-function keeps in kong.ctx.shared, one in a line. Raises `ProtocolError`."""
         lines = text.split("\n")
-        if len(lines) != len(cls._fields):
+        if len(lines) not in (len(cls._fields) - 1, len(cls._fields)):
             raise ProtocolError("kong.ctx.shared.outrider_request has another form: render the pre-function again")
         return cls(*lines)
+
+    def to_text(self, so_far: str) -> str:
+        """The same for the plugins behind."""
+        return "\n".join(self._replace(so_far=so_far))
 
     @property
     def place(self) -> Route:

@@ -12,8 +12,8 @@ ReplyHeaders = list[tuple[str, list[str]]]
 class SoFar:
     """Who calls, and what downstream gets whatever answers, as the plugins before left it."""
 
-    def __init__(self, text: str | None) -> None:
-        """From what `to_text` wrote; None where this is the first plugin."""
+    def __init__(self, text: str) -> None:
+        """From what `to_text` wrote; nothing where this is the first plugin."""
         written: dict[str, Any] = json.loads(text) if text else {"identity": None, "reply": []}
         self._identity: dict[str, Any] | None = written["identity"]
         self.reply: ReplyHeaders = [(name, values) for name, values in written["reply"]]

@@ -73,9 +73,11 @@ def reply_call(verdict: Reply) -> Call:
     headers: dict[str, list[str]] = {}
     for name, value in verdict.headers:
         headers.setdefault(name, []).append(value)
-    if verdict.body and "content-type" not in headers:
-        # As Envoy says of a reply that does not say it.
-        headers["content-type"] = ["text/plain"]
+    # As Envoy does with a reply: a body has a type, and what has none has not.
+    if verdict.body:
+        headers.setdefault("content-type", ["text/plain"])
+    else:
+        headers.pop("content-type", None)
     if verdict.grpc_status is None:
         return exit_with(verdict.status, verdict.body, headers.items())
     # Trailers-only (gRPC over HTTP/2, "Responses"), as Envoy makes it of a refusal.

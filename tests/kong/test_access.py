@@ -143,7 +143,8 @@ def test_a_reply_is_an_exit_and_the_last_word(tmp_path: Path) -> None:
     assert peer.event()[-1] == EXIT
     assert peer.exit is not None
     assert (peer.exit.status, peer.exit.body) == (418, b"short and stout")
-    assert peer.sent_in_exit() == {"set-cookie": ["a=1", "b=2"]}
+    # As Envoy says it of a body without a type.
+    assert peer.sent_in_exit() == {"set-cookie": ["a=1", "b=2"], "content-type": ["text/plain"]}
     assert peer.returned is None
 
 

@@ -86,7 +86,11 @@ def test_a_reply_in_place_of_upstreams_answer_leaves_nothing_of_it(tmp_path: Pat
     assert cleared == {b"set-cookie", b"content-encoding", b"content-length"}
     assert called[-1] == EXIT
     assert peer.exit is not None
-    assert (peer.exit.status, peer.exit.body, peer.sent_in_exit()) == (502, b"no", {"x-own": ["1"]})
+    assert (peer.exit.status, peer.exit.body, peer.sent_in_exit()) == (
+        502,
+        b"no",
+        {"x-own": ["1"], "content-type": ["text/plain"]},
+    )
 
 
 def test_response_hooks_run_in_reverse_and_only_where_the_request_passed(tmp_path: Path) -> None:
