@@ -35,7 +35,7 @@ format: $(STAMP) ## what ruff can put right by itself
 bench: $(STAMP) ## requests a second, and CPU microseconds a request
 	@PYTHONPATH=examples/demo $(BIN)/python bench/run.py
 	@PYTHONPATH=tests/support $(BIN)/python bench/streams.py
-	@$(BIN)/python bench/kong.py
+	@PYTHONPATH=examples/demo $(BIN)/python bench/kong.py
 
 soak: $(STAMP) ## long fuzzing and endurance
 	@$(BIN)/python bench/soak.py

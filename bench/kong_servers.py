@@ -43,6 +43,8 @@ class ReadOneSetTwo(Plugin):
         request.headers["x-seen-team"] = request.headers.get("x-team", "")
         request.headers["x-gateway"] = "outrider"
 '''
+ALIKE = ("ReadOneSetTwo", "ReadTwoSetTwo", "ReadThreeSetTwo", "ReadFourSetTwo")
+"""Four plugins of its kind, each with headers of its own."""
 
 FILE = """
 _format_version: "3.0"
@@ -56,6 +58,14 @@ services:
       - {name: key-auth}
       - {name: rate-limit, config: {limit: 1000000000, window: 3600, by: consumer}}
       - {name: request-transform, config: {add: {headers: {x-gateway: outrider}}, remove: {headers: [x-team]}}}
+  - name: alike
+    url: http://127.0.0.1:9001
+    routes: [{name: alike, paths: [/alike]}]
+    plugins:
+      - {name: read-one-set-two}
+      - {name: read-two-set-two}
+      - {name: read-three-set-two}
+      - {name: read-four-set-two}
 consumers:
   - {username: alice, keyauth_credentials: [{key: the key of alice}]}
 """
@@ -93,7 +103,11 @@ def kong_pdk(folder: Path, name: str, plugins: str, *options: str) -> Generator[
 def outrider(folder: Path, port: int) -> Generator[Running]:
     """Ours, with one worker."""
     (folder / "plugins").mkdir()
-    (folder / "plugins" / "read_one_set_two.py").write_text(FOR_US)
+    for name in ALIKE:
+        plugin = FOR_US.replace(ALIKE[0], name)
+        if name != ALIKE[0]:
+            plugin = plugin.replace('"x-', f'"x-{name.lower()}-')
+        (folder / "plugins" / f"{name}.py").write_text(plugin)
     file, socket = folder / "outrider.yaml", folder / "outrider.sock"
     file.write_text(FILE % (port, folder / "plugins"))
     with _process([str(BIN / "outrider"), "serve", "kong", str(file), "--listen", f"unix:{socket}"], socket) as pid:

@@ -146,13 +146,13 @@ GET_FACTS: Final = _call("kong.ctx.shared.get", pb.Text(v=_FACTS), _value)
 
 
 @cache
-def get_state(of: str = "") -> Call:
+def get_state(of: str) -> Call:
     """What `set_state` kept."""
     return _call("kong.ctx.shared.get", pb.Text(v=(_STATE + of).encode()), _value)
 
 
-def set_state(text: str, of: str = "") -> Call:
-    """Keeps a text for later phases of the request; `of` tells plugins that run by themselves apart."""
+def set_state(text: str, of: str) -> Call:
+    """Keeps a text for later phases of the request; `of` tells apart what runs on one route."""
     return _call("kong.ctx.shared.set", pb.KeyValue(k=(_STATE + of).encode(), v=pb.Value(string_value=text.encode())))
 
 

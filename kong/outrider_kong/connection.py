@@ -10,18 +10,14 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from outrider.logs import current_request
-from outrider.request import Request
-from outrider.response import Refusal
-from outrider.verdict import reply
 from outrider_kong.body import BODY_LIMIT
 from outrider_kong.calls import NO_INSTANCE, Call, read
 from outrider_kong.crashes import PoisonedError
 from outrider_kong.errors import ProtocolError
 from outrider_kong.event import Event, Settling, Wanted, refusal
 from outrider_kong.frames import EMPTY, Frames, frame
-from outrider_kong.instances import Instances, Starting
+from outrider_kong.instances import UNFIT, Instances, Starting
 from outrider_kong.proto.pluginsocket_pb2 import HandleEvent, InstanceStatus, RpcCall, RpcReturn, StartInstance
-from outrider_kong.writing import reply_call
 
 _log = logging.getLogger("outrider.kong")
 
@@ -87,7 +83,7 @@ class Connection:
             # calls would be taken for its next ones.
             self.finished = awaits
             return self._finish(())
-        return self._finish((_answer_to(error),))
+        return self._finish((_answer_to(error, over_response=self._phase == "response"),))
 
     def close(self) -> None:
         """The connection is lost: what still waited has decided nothing."""
@@ -125,7 +121,12 @@ class Connection:
         raise ProtocolError(f"a call of the kind {kind}, which Kong does not make")
 
     def _started(self, call: StartInstance) -> bytes:
-        number = self.instances.start(call.name, call.config)
+        try:
+            number = self.instances.start(call.name, call.config)
+        except OSError as error:
+            # Kong would wait for an instance that it could not start.
+            _log.error("%s: every request is refused: no number can be dealt out (%s)", call.name, error.strerror)
+            number = UNFIT
         return self._returned(InstanceStatus(name=call.name, instance_id=number, started_at=int(time.time())))
 
     def _returned(self, status: InstanceStatus | None = None) -> bytes:
@@ -189,10 +190,10 @@ def _event(instances: Instances, call: HandleEvent) -> Event:
     return (yield from found.event(call.event_name))
 
 
-def _answer_to(error: Exception) -> Call:
+def _answer_to(error: Exception, *, over_response: bool) -> Call:
     if isinstance(error, OverloadedError):
-        return reply_call(reply(Request(), Refusal(503, "The gateway is overloaded")))
-    return refusal()
+        return refusal(503, "The gateway is overloaded", over_response=over_response)
+    return refusal(over_response=over_response)
 
 
 class OverloadedError(Exception):

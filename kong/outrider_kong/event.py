@@ -43,16 +43,24 @@ _ReadBody = Callable[[], Generator[Wanted, Answers, bytes]]
 class Serving:
     """A chain as Kong's events run it. `phases` are those that Kong sends for the plugin's name.
 
-    `alone` is what tells plugins that run by themselves apart, several of which can be on one route: each goes on
-    with what those before it have found out. It is empty for a chain of the file, which is all that runs there.
+    `key` tells those apart that can be on one route. Plugins that run `alone` go on with what those before them have
+    found out; a chain of the file is all that runs on its route.
     """
 
     def __init__(
-        self, chain: Chain, phases: frozenset[str], crashes: Crashes, consumers: KongConsumers, alone: str = ""
+        self,
+        chain: Chain,
+        phases: frozenset[str],
+        crashes: Crashes,
+        consumers: KongConsumers,
+        *,
+        key: str,
+        alone: bool = False,
     ) -> None:
         self._chain = chain
         self._crashes = crashes
         self._consumers = consumers
+        self._key = key
         self._alone = alone
         self._single = SingleCalls(chain)
         self._responds = "response" in phases and not RESPONSE_HOOKS.isdisjoint(chain.hooks - {"on_log"})
@@ -77,7 +85,7 @@ class Serving:
             return [reply_call(reply(request, Refusal(400, "An upgrade is not possible here")))]
         before = SoFar(facts.so_far) if self._alone else None
         # What a plugin before this one has put into identity headers stays.
-        exchange = self._chain.begin(request, strip=before is None or not before.identified)
+        exchange = self._chain.begin(request, but=before.stripped if before is not None else ())
         if before is not None:
             request.route = facts.place
             before.tell(request)
@@ -101,12 +109,14 @@ class Serving:
             calls.GET_ID,
             calls.GET_STATUS,
             calls.GET_RESPONSE_HEADERS,
-            calls.get_state(self._alone),
+            calls.get_state(self._key),
         )
         state = json.loads(text or "null")
         # Where a log event failed before, Kong tells of that request in the place of this one; its number is right.
         if state is None or state["id"] != number:
             raise ProtocolError("a response whose request was not checked, or that Kong tells of another")
+        if self._chain.lacks(state):
+            raise ProtocolError("a response whose plugins have moved in the configuration since its request")
         exchange = self._chain.take_over(state)
         response = response_of(status, fields)
         replies = exchange.request.reply_changes()
@@ -126,7 +136,7 @@ class Serving:
 
     def log(self) -> Event:
         """The end of the request, for `on_log`."""
-        status, length, text = yield (calls.GET_STATUS, calls.GET_RESPONSE_LENGTH, calls.get_state(self._alone))
+        status, length, text = yield (calls.GET_STATUS, calls.GET_RESPONSE_LENGTH, calls.get_state(self._key))
         if text is None:
             # None of our plugins saw it: one of Kong's own answered before.
             return []
@@ -141,7 +151,7 @@ class Serving:
         return []
 
     def _mark(self, phase: str, number: str) -> int:
-        return event_mark(f"{self._chain.route.name}{self._alone} {phase}", number)
+        return event_mark(f"{self._key} {phase}", number)
 
     def _ends(
         self, verdict: Verdict, exchange: Exchange, facts: Facts, before: SoFar | None
@@ -154,7 +164,7 @@ class Serving:
         if before is None:
             who = yield from self._consumers.handed(request)
             return [*request_changes(exchange), *reply_headers(request.reply_changes()), *who, *state]
-        if not before.learn(request):
+        if not before.learn(request, self._chain.identity_headers):
             return [*request_changes(exchange), *state]
         who = yield from self._consumers.handed(request)
         so_far = calls.set_facts(facts.to_text(before.to_text()))
@@ -181,7 +191,7 @@ class Serving:
             state = json.dumps({"id": number, **self._chain.hand_over(exchange)}, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ProtocolError(f"request.context can't be kept as JSON ({error}): put plain data into it") from None
-        return [calls.set_state(state, self._alone)]
+        return [calls.set_state(state, self._key)]
 
 
 _FIRST: Final = (calls.GET_HEADERS, calls.GET_FACTS)
@@ -191,9 +201,11 @@ _PHASES: Final = {"access": Serving.access, "response": Serving.response, "log":
 PHASES: Final = frozenset(_PHASES)
 
 
-def refusal() -> Call:
-    """The answer to a request that could not be checked."""
-    return reply_call(reply(Request(), Refusal(500, UNCHECKED)))
+def refusal(status: int = 500, message: str = UNCHECKED, *, over_response: bool = False) -> Call:
+    """The answer to a request that could not be checked; `over_response` where upstream's is there already."""
+    # By this the post-function knows that what upstream has sent must not go with it.
+    headers = {"x-outrider-refused": "1"} if over_response else {}
+    return reply_call(reply(Request(), Refusal(status, message, headers=headers)))
 
 
 def _walked(walk: Walk, read_body: _ReadBody) -> Generator[Wanted, Answers, Verdict]:

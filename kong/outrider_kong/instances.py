@@ -1,6 +1,7 @@
 """Plugin instances: what Kong means by an id."""
 
 import asyncio
+import dataclasses
 import json
 import logging
 import time
@@ -39,6 +40,10 @@ Make = Callable[[str, Entries], Awaitable[Made]]
 _REFUSES: Final = 5.0  # seconds
 _SHARED: Final = 1024
 """How many configurations that are not of the file are kept beyond those that instances use."""
+
+
+UNFIT: Final = 0
+"""The id of an instance for which there is no number."""
 
 
 class Unfit:
@@ -107,6 +112,8 @@ class Instances:
 
     def find(self, number: int) -> Serving | Unfit | Starting | None:
         """What the id stands for; None if that is nothing here."""
+        if number == UNFIT:
+            return Unfit()
         served = self._served.get(number)
         if served is not None and not (isinstance(served, Unfit) and served.until < time.monotonic()):
             return served
@@ -139,6 +146,8 @@ class Instances:
     async def _serving(self, number: int, name: str, config: bytes) -> Serving:
         fields = without_nulls(json.loads(config))
         phases = self._phases(name)
+        if name in CHAINS and ("route" in fields) == bool(fields.get("plugins")):
+            raise OutriderError("config has neither route nor plugins, or both: write one of them")
         if name in CHAINS and "route" in fields:
             return self._of_file(name, str(fields["route"]), phases)
         scope = str(fields.get("__plugin_id", name))
@@ -146,7 +155,7 @@ class Instances:
         key = json.dumps([name, scope, entries], sort_keys=True)
         self._keys[number] = key
         made = await self._making(key, scope, entries)
-        return self._fitting(name, made.chain, phases, alone=f":{scope}")
+        return self._fitting(name, made.chain, phases, f":{scope}", alone=True)
 
     async def _making(self, key: str, scope: str, entries: Entries) -> Made:
         """One chain for all instances of one configuration."""
@@ -179,23 +188,24 @@ class Instances:
     def _of_file(self, name: str, route: str, phases: frozenset[str]) -> Serving:
         if route not in self._chains:
             raise OutriderError(f"the file has no route {route!r}: render Kong's configuration from it again")
-        return self._fitting(name, self._chains[route], phases)
+        return self._fitting(name, self._chains[route], phases, f":{name}:{route}")
 
-    def _fitting(self, name: str, chain: Chain, phases: frozenset[str], alone: str = "") -> Serving:
+    def _fitting(self, name: str, chain: Chain, phases: frozenset[str], key: str, *, alone: bool = False) -> Serving:
         if hooks := sorted({hook for step in chain.steps.values() for hook in unseen(step.plugin)}):
             remedy = "leave the plugin out, or run it behind Envoy"
             raise OutriderError(f"{name} needs {', '.join(hooks)}, and Kong shows no bodies piece by piece: {remedy}")
         if missing := set(phases_of(chain.hooks)).difference(phases):
             remedy = "render Kong's configuration from the file again, or use a chain that has it"
             raise OutriderError(f"{name} has no phase {', '.join(sorted(missing))}, which its plugins need: {remedy}")
-        return Serving(chain, phases, self._crashes, self._consumers, alone)
+        return Serving(chain, phases, self._crashes, self._consumers, key=key, alone=alone)
 
     def _entries(self, name: str, fields: Mapping[str, Any]) -> Entries:
         """The plugins that Kong's configuration names, with their fields."""
         if name not in CHAINS:
             plugin = name.removeprefix(PREFIX)
-            known = {key: item for key, item in fields.items() if key not in _KONGS}
-            return [(plugin, restored(known, self._classes[plugin]))]
+            cls = self._classes[plugin]
+            known = {key: item for key, item in fields.items() if key not in _KONGS or key in fields_of(cls)}
+            return [(plugin, restored(known, cls))]
         return [self._entry(one) for one in cast("Sequence[Mapping[str, Any]]", fields.get("plugins") or ())]
 
     def _entry(self, one: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -211,6 +221,11 @@ class Instances:
 async def _stopped(made: "asyncio.Future[Made]") -> None:
     with suppress(asyncio.CancelledError, OutriderError):
         await (await made).stop()
+
+
+def fields_of(cls: type[Plugin]) -> set[str]:
+    """The names of a plugin's fields."""
+    return {field.name for field in dataclasses.fields(cls)}
 
 
 _KONGS: Final = frozenset({"route_id", "service_id", "consumer_id", "consumer_group_id"})

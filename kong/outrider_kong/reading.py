@@ -107,6 +107,8 @@ def response_of(status: int, fields: Fields) -> Response:
     """Upstream's answer. Raises `ProtocolError` for a status that is none."""
     if not 100 <= status <= 599:
         raise ProtocolError(f"a response with the status {status}")
+    if sum(map(len, fields.values())) >= HEADERS_CAP:
+        raise ProtocolError(f"a response with {HEADERS_CAP} headers or more, of which nginx tells no more")
     for name in (*_OF_THE_CONNECTION, "transfer-encoding"):
         fields.pop(name, None)
     return Response.received(status, Headers.received(fields))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 _SINCE: Final = 1_577_836_800  # 2020-01-01: the ids are int32
+_DIGITS: Final = 10
 KEPT: Final = 4096
 """How many instances are known at once; an older one is started again by Kong when it is needed."""
 
@@ -46,13 +47,15 @@ class Register:
         (self._folder / str(number)).unlink(missing_ok=True)
 
     def _next(self) -> int:
-        descriptor = os.open(self._numbers, os.O_RDWR | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "r+") as file:
+        descriptor = os.open(self._numbers, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             last = file.read(32)
-            number = max(int(last) + 1 if last.isdecimal() else 0, int(self._clock()) - _SINCE)
+            # Anything else than a number that leaves room for more is a lost count.
+            counted = int(last) + 1 if last.isdigit() and len(last) < _DIGITS else 0
+            number = max(counted, int(self._clock()) - _SINCE)
             file.seek(0)
-            file.write(str(number))
+            file.write(str(number).encode())
             file.truncate()
         return number
 

@@ -56,7 +56,7 @@ class Server:
         while self.peers and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         for peer in [*self.peers]:
-            peer.cut()
+            peer.give_up()
 
     def admit(self, peer: "_Peer") -> None:
         """A new connection, in the place of one that nobody uses if there are too many."""
@@ -123,6 +123,12 @@ class _Peer(asyncio.Protocol):
         if self._transport is not None and not self.connection.busy:
             self.connection.finished = True
             self._transport.write_eof()
+
+    def give_up(self) -> None:
+        """Refuses an event that has no more time, and closes the connection."""
+        if self.connection.busy:
+            self._write(self.connection.refuse(ProtocolError("the server ends, and a hook has not")))
+        self.cut()
 
     def cut(self) -> None:
         """Closes the connection."""

@@ -61,7 +61,9 @@ def response_changes(exchange: Exchange, response: Response) -> Iterator[Call]:
 
 def reply_in_place(verdict: Reply, response: Response) -> Iterator[Call]:
     """A reply in place of upstream's answer, whose headers Kong would keep."""
-    for name in {name for name, _ in response.headers.fields()} | {"content-length"}:
+    # Also those that a hook has taken off, which Kong still has.
+    sent = {name for name, _ in [*response.headers.fields(), *response.headers.changes()]}
+    for name in sent | {"content-length"}:
         # nginx puts no date on an answer that had one (RFC 9110, section 6.6.1).
         if name != "date":
             yield clear_response_header(name)

@@ -32,20 +32,23 @@ class Chain:
         self.identity_headers = frozenset(name.lower().replace("_", "-") for name in identity_headers)
         self.budget = sum(step.seconds for step in steps)
 
-    def begin(self, request: Request, *, strip: bool = True) -> Exchange:
+    def begin(self, request: Request, *, but: Iterable[str] = ()) -> Exchange:
         """One request's way through the chain. What downstream said under identity headers is taken off first.
 
-        Without `strip` they stay: another chain has set them.
+        `but` those names stay: another chain has set them.
         """
         request.route = self.route
-        if strip:
-            request.headers.strip(self.identity_headers)
+        request.headers.strip(self.identity_headers.difference(but) if but else self.identity_headers)
         request.declare_reply_headers(self.reply_headers)
         return Exchange(self.slots, request, self.budget)
 
     def hand_over(self, exchange: Exchange) -> State:
         """For gateways that send the next phase to any process: all that `take_over` needs, as plain JSON."""
         return {"request": state_of(exchange.request), "progress": exchange.progress.to_json()}
+
+    def lacks(self, state: State) -> bool:
+        """Whether a plugin that let the request on is not in the chain any more, or at another place."""
+        return not self.steps.keys() >= set(state["progress"]["passed"])
 
     def take_over(self, state: State) -> Exchange:
         """The exchange that `hand_over` told of, after its request phase."""

@@ -40,7 +40,8 @@ def header_name(name: str) -> str:
     lower = name.lower()
     if not _TOKEN.fullmatch(name):
         raise HeaderError(f"{name!r} is no header name: use letters, digits and - (RFC 9110, section 5.1)")
-    if lower in OWNED or lower.startswith("x-envoy-"):
+    # Gateways and servers read _ as -.
+    if lower.replace("_", "-") in OWNED or lower.startswith("x-envoy-"):
         raise HeaderError(f"{lower!r} belongs to the gateway: a plugin can't change it")
     return lower
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.kong_instances import configured, service
 from harness.kong_peer import KongPeer
-from outrider import Plugin, Request, Response
+from outrider import Needs, Plugin, Request, Response
 from outrider_kong.proto import pluginsocket_pb2 as pb
 
 ALICE = {"username": "alice", "keyauth_credentials": [{"key": "alice-key"}]}
@@ -60,6 +60,10 @@ UNFIT: list[tuple[str, dict[str, Any], str]] = [
     ("outrider-chain", {"plugins": [{"kettle": {}}]}, "no plugin is called 'kettle'"),
     ("outrider-request-size-limit", {"limit": 10}, "needs on_request_chunk, and Kong shows no bodies"),
     ("outrider-chain", {"plugins": [{"request-size-limit": {"limit": 10}}]}, "needs on_request_chunk, and Kong"),
+    ("outrider-chain", {}, "config has neither route nor plugins, or both"),
+    ("outrider-chain", {"plugins": []}, "config has neither route nor plugins, or both"),
+    ("outrider-chain", {"plugins": {}}, "config has neither route nor plugins, or both"),
+    ("outrider-chain", {"route": "late", "plugins": [{"late": {}}]}, "config has neither route nor plugins, or both"),
     ("outrider-teapot", {"status": "hot"}, "is no whole number"),
     ("outrider-teapot", {"colour": "red"}, "colour: is no field here"),
     ("outrider-key-auth", {"anonymous": "nobody"}, "no consumer is called 'nobody'"),
@@ -156,3 +160,49 @@ def test_a_configuration_is_made_once_for_all_its_instances(tmp_path: Path) -> N
     peer = configured(tmp_path, consumers=[ALICE])
     first, second = (started(peer, "outrider-rate-limit", limit=1, window=3600) for _ in range(2))
     assert (status(peer, first), status(peer, second)) == (None, 429)
+
+
+class Tenant(Plugin):
+    """Says to upstream whose request it is, under a name that only it may set."""
+
+    def needs(self) -> Needs:
+        return Needs(identity_headers=("x-tenant",))
+
+    def on_request(self, request: Request) -> Response | None:
+        return Response(418) if "x-tenant" in request.headers else None
+
+
+def test_a_plugin_behind_one_that_identified_takes_its_own_identity_headers_off(tmp_path: Path) -> None:
+    peer = configured(tmp_path, Tenant, consumers=[ALICE])
+    auth = started(peer, "outrider-key-auth", header="x-api-key")
+    tenant = started(peer, "outrider-tenant", __plugin_id="t")
+    peer.headers += [(b"x-api-key", b"alice-key"), (b"x-tenant", b"FORGED")]
+    peer.event(instance=auth)
+    peer.headers.append((b"x-consumer-username", b"alice"))
+    peer.event(instance=tenant)
+    cleared = [pb.Text.FromString(given).v for method, given in peer.calls if method.endswith("clear_header")]
+    assert (peer.exit, cleared) == (None, [b"x-tenant"])
+
+
+def test_an_instance_without_a_number_refuses_every_request(tmp_path: Path) -> None:
+    peer = configured(tmp_path)
+    (tmp_path / "kong.ids").mkdir()
+    assert status(peer, started(peer, "outrider-key-auth", header="x-api-key")) == 500
+
+
+def test_two_chains_of_one_route_keep_their_states_apart(tmp_path: Path) -> None:
+    peer = configured(tmp_path, Late, services=[service({"name": "late"}, name="late")])
+    response = started(peer, "outrider-chain-response", route="late")
+    peer.event(instance=response)
+    assert [key for key in peer.shared if key != b"outrider_reply"] == [b"outrider:outrider-chain-response:late"]
+
+
+def test_a_response_whose_plugin_moved_meanwhile_is_refused(tmp_path: Path) -> None:
+    before = configured(tmp_path, Late, services=[service({"name": "late"}, name="late")])
+    after = configured(tmp_path, Late, services=[service(name="late")], plugins=[{"name": "late"}])
+    before.event(instance=started(before, "outrider-chain-response", route="late"))
+    after.shared = before.shared
+    after.event("response", started(after, "outrider-chain-response", route="late"))
+    assert after.exit is not None
+    assert after.exit.status == 500
+    assert after.sent_in_exit()["x-outrider-refused"] == ["1"]

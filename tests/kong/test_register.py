@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from outrider_kong.register import KEPT, Register
 
 SECONDS_2020 = 1_577_836_800
@@ -40,9 +42,18 @@ def test_an_id_is_an_int32_for_decades(tmp_path: Path) -> None:
     assert register(tmp_path, now=in_2080).add("a", b"") < 2**31
 
 
-def test_odd_text_in_the_place_of_the_count_is_a_lost_count(tmp_path: Path) -> None:
-    (tmp_path / "ids").write_text("not a number")
+@pytest.mark.parametrize("odd", [b"not a number", b"\xff\xfe", b"", b"-5", b"2147483647", b"99999999999999999999"])
+def test_odd_bytes_in_the_place_of_the_count_are_a_lost_count(tmp_path: Path, odd: bytes) -> None:
+    (tmp_path / "ids").write_bytes(odd)
     assert register(tmp_path).add("a", b"") == 1000
+
+
+def test_the_count_is_never_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "ids").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match="symbolic links"):
+        register(tmp_path).add("a", b"")
+    assert (tmp_path / "victim").read_text() == "precious"
 
 
 def test_many_at_once_get_numbers_of_their_own(tmp_path: Path) -> None:

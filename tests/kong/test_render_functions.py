@@ -43,6 +43,8 @@ class Kong:
         self, headers: Fields | None = None, reply: Any = None, route: Any = None, target: str = "/%41?q"
     ) -> None:
         self._target = target
+        self.response: dict[str, str] = {}
+        self.dropped: list[str] = []
         self.cleared: list[str] = []
         self.left: dict[str, Any] = {}
         self.set: dict[str, list[str]] = {}
@@ -78,7 +80,12 @@ class Kong:
                     "get_service": lambda: self._table({"name": "shop"} if self._route else None),
                 },
                 "service": {"request": {"clear_header": self.cleared.append}},
-                "response": {"set_header": self._set_header},
+                "response": {
+                    "set_header": self._set_header,
+                    "get_header": self.response.get,
+                    "get_headers": lambda _: self._table(self.response),
+                    "clear_header": self.dropped.append,
+                },
                 "ctx": {"shared": self._shared},
             }
         )
@@ -146,6 +153,17 @@ def test_the_server_is_told_in_one_piece_what_it_would_ask_for(route: Any, place
     assert facts.place == place
 
 
+@pytest.mark.parametrize("given", ["x-consumer-id", "close, X-Consumer-Id", ["keep-alive", "x-any"]])
+def test_a_connection_header_that_names_others_is_refused(given: str | list[str]) -> None:
+    kong = Kong({"connection": given}).run(pre_function(IDENTITY_HEADERS))
+    assert kong.left == {"status": 400, "message": "The request is malformed", "request_id": "an-id"}
+
+
+@pytest.mark.parametrize("given", ["close", "keep-alive, Upgrade", "Upgrade, HTTP2-Settings", "TE"])
+def test_a_connection_header_that_names_its_own_passes(given: str) -> None:
+    assert Kong({"connection": given}).run(pre_function(IDENTITY_HEADERS)).left == {}
+
+
 @pytest.mark.parametrize("path", ["/a%2fb", "/a%2F..%2Fb?x", "/a%5cb", "/a%5Cb", "/a\\b"])
 def test_what_upstream_may_read_as_a_slash_is_refused(path: str) -> None:
     kong = Kong(target=path).run(pre_function(IDENTITY_HEADERS))
@@ -175,6 +193,24 @@ def test_odd_names_stay_names(name: str) -> None:
 def test_reply_headers_are_set_with_all_their_values_in_order() -> None:
     reply = {"vary": ["origin", "accept"], "x-request-id": ["1"]}
     assert Kong(reply=reply).run(post_function()).set == reply
+
+
+def test_a_refusal_goes_without_what_upstream_has_sent() -> None:
+    kong = Kong()
+    kong.response = {
+        "x-outrider-refused": "1",
+        "set-cookie": "a=1",
+        "content-type": "application/json",
+        "date": "now",
+    }
+    kong.run(post_function())
+    assert set(kong.dropped) == {"x-outrider-refused", "set-cookie"}
+
+
+def test_any_other_response_keeps_its_headers() -> None:
+    kong = Kong()
+    kong.response = {"set-cookie": "a=1"}
+    assert kong.run(post_function()).dropped == []
 
 
 @pytest.mark.parametrize("reply", [None, "text", 5, {}])

@@ -123,6 +123,15 @@ def test_a_response_that_kong_tells_of_another_request_is_refused(tmp_path: Path
     assert peer.exit.status == 500
 
 
+def test_a_response_with_more_headers_than_nginx_tells_is_refused(tmp_path: Path) -> None:
+    peer = kong(tmp_path, acts(on_response=passes))
+    peer.event()
+    peer.response_headers = [(b"x-many", b"1")] * 1000
+    peer.event("response")
+    assert peer.exit is not None
+    assert peer.exit.status == 500
+
+
 @pytest.mark.parametrize("value", [b"websocket", b"WebSocket", b"h2c, websocket"])
 def test_an_upgrade_does_not_get_round_the_response_phase(tmp_path: Path, value: bytes) -> None:
     peer = kong(tmp_path, acts(on_response=passes))
@@ -223,7 +232,7 @@ def test_a_log_event_of_a_request_that_we_did_not_see_is_nothing(tmp_path: Path,
 
 def test_a_fault_in_log_does_not_exit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     peer = kong(tmp_path, acts(on_log=passes))
-    peer.shared[b"outrider"] = pb.Value(string_value=b"no JSON")
+    peer.shared[b"outrider:outrider-chain-response:orders"] = pb.Value(string_value=b"no JSON")
     peer.event("log")
     assert peer.exit is None
     assert peer.returned is not None
@@ -241,5 +250,5 @@ def test_a_request_that_is_lost_in_a_hook_is_told_as_aborted(tmp_path: Path, rec
 def test_the_state_is_json_and_no_more_than_a_chain_needs(tmp_path: Path) -> None:
     peer = kong(tmp_path, acts(on_request=passes, on_log=passes), name="outrider-chain-log")
     peer.event()
-    state = json.loads(peer.shared[b"outrider"].string_value)
+    state = json.loads(peer.shared[b"outrider:outrider-chain-log:orders"].string_value)
     assert state["progress"]["passed"] == ["plugin-0"]

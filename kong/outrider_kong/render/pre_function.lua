@@ -6,6 +6,10 @@ local identity = {
 --NAMES
 }
 
+-- Kong takes every header off that Connection names, once all plugins are through: also those that they have set.
+local of_connections = { ["close"] = true, ["keep-alive"] = true, ["upgrade"] = true, ["te"] = true,
+  ["http2-settings"] = true }
+
 -- nginx reads no further.
 local most = 1000
 
@@ -20,6 +24,12 @@ return function()
     refuse(400, "The request is malformed")
   end
   local headers = kong.request.get_headers(most)
+  local connection = headers["connection"] or ""
+  for option in (type(connection) == "table" and table.concat(connection, ",") or connection):gmatch("[^,%s]+") do
+    if not of_connections[option:lower()] then
+      refuse(400, "The request is malformed")
+    end
+  end
   local count = 0
   for name, values in pairs(headers) do
     count = count + (type(values) == "table" and #values or 1)
