@@ -66,8 +66,8 @@ def test_a_value_that_is_no_text_goes_as_bytes() -> None:
         (calls.GET_STATUS, 204, 204),
         (calls.GET_RESPONSE_HEADERS, {"x-a": ["1"]}, {"x-a": ["1"]}),
         (calls.GET_RESPONSE_BODY, b"body", b"body"),
-        (calls.get_state(), "{}", "{}"),
-        (calls.get_state(), None, None),
+        (calls.get_state(":p"), "{}", "{}"),
+        (calls.get_state(":p"), None, None),
         (calls.set_status(404), None, None),
         (calls.load_consumer(Consumer("4711", "alice")), {"id": "4711", "username": "alice"}, KNOWN),
     ],
@@ -85,7 +85,7 @@ def test_an_answer_is_read_as_over_protobuf(call: Call, given: Any, read: Any) -
         (calls.GET_STATUS, "a text"),
         (calls.GET_STATUS, 1 << 40),
         (calls.GET_ROUTE, "a text"),
-        (calls.get_state(), 7),
+        (calls.get_state(":p"), 7),
     ],
 )
 def test_an_answer_of_another_kind_is_refused(call: Call, given: Any) -> None:
