@@ -1,4 +1,4 @@
-"""Whole gateways: `gateway` is shared by many tests, in both protocols; `start` makes one that may be broken."""
+"""Whole gateways: `gateway` is shared by many tests, in each protocol; `start` makes one that may be broken."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,6 +8,7 @@ from threading import Thread
 
 import pytest
 
+from harness.kong_behind import behind
 from harness.outrider import Config, Outrider
 from harness.peer import Peer
 from harness.sample import CONSUMERS, PLUGINS, Protocol, sample
@@ -69,16 +70,16 @@ def shared_gateways(
             if protocol not in running:
                 folder = tmp_path_factory.mktemp(protocol)
                 config = sample(protocol, shared_upstream.port, folder, list(issuers.values()), key_server)
-                running[protocol] = stack.enter_context(Outrider(folder, config))
+                running[protocol] = stack.enter_context(behind(folder, config))
             # Asked each time: one that did not start fails every test at once, and with its own words.
             return running[protocol].ready()
 
         yield shared
 
 
-@pytest.fixture(params=["ext_proc", "ext_authz"])
+@pytest.fixture(params=["ext_proc", "ext_authz", "kong"])
 def protocol(request: pytest.FixtureRequest) -> Protocol:
-    """Both; a test for one of them parametrises it away."""
+    """All; a test for some of them parametrises the others away."""
     chosen: Protocol = request.param
     return chosen
 
@@ -98,7 +99,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         def started(*services: Config, **gateway: object) -> Outrider:
             gateway = {"plugin_dirs": [PLUGINS], **gateway}
             config = {"services": list(services), "consumers": CONSUMERS, "gateway": gateway}
-            return stack.enter_context(Outrider(tmp_path, config)).ready()
+            return stack.enter_context(behind(tmp_path, config)).ready()
 
         yield started
 

@@ -7,7 +7,7 @@ from harness.outrider import Outrider
 from harness.upstream import Answer, Upstream
 from outrider_envoy.server import BODY_LIMIT
 
-pytestmark = pytest.mark.parametrize("protocol", ["ext_proc"])
+pytestmark = pytest.mark.parametrize("protocol", ["ext_proc", "kong"])
 
 KEY = ("x-api-key", "alice-key")
 REWRITES = [

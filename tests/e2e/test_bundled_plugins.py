@@ -1,4 +1,4 @@
-"""Each plugin that comes with Outrider, behind a real Envoy: what downstream and upstream saw."""
+"""Each plugin that comes with Outrider, behind each gateway: what downstream and upstream saw."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 from harness.outrider import Outrider
 from harness.upstream import Answer, Upstream
 
-EXT_PROC = pytest.mark.parametrize("protocol", ["ext_proc"])
+RESPONSES = pytest.mark.parametrize("protocol", ["ext_proc", "kong"])  # ext_authz sees none
 ALICE = ("x-api-key", "alice-key")
 
 
@@ -164,7 +164,7 @@ def test_request_transform_adds_only_what_is_absent_and_replaces_only_what_is_pr
     assert (seen.get("x-caller"), seen.get("x-seen"), seen.get("user-agent")) == ("me", "", None)
 
 
-@EXT_PROC
+@RESPONSES
 def test_response_transform_changes_the_headers_that_downstream_gets(gateway: Outrider, upstream: Upstream) -> None:
     upstream.answer = Answer(
         201,

@@ -14,7 +14,7 @@ from harness.process import until
 from harness.upstream import Upstream
 
 Start = Callable[..., Outrider]
-EXT_PROC = pytest.mark.parametrize("protocol", ["ext_proc"])
+BODIES = pytest.mark.parametrize("protocol", ["ext_proc", "kong"])  # ext_authz can't rewrite one
 KEY = "x-api-key: alice-key"
 
 
@@ -28,7 +28,7 @@ def answer(stream: BufferedIOBase) -> http1.Message:
     return message
 
 
-@EXT_PROC
+@BODIES
 def test_a_client_that_expects_a_go_ahead_gets_it_and_its_body_is_read(gateway: Outrider, upstream: Upstream) -> None:
     head = raw("POST /guarded HTTP/1.1", "host: a", KEY, "content-length: 5", "expect: 100-continue")
     with http1.connect(gateway.port) as connection, connection.makefile("rb") as stream:
@@ -50,7 +50,7 @@ def test_a_client_that_expects_a_go_ahead_is_refused_before_it_sent_its_body(
     assert not upstream.requests
 
 
-@EXT_PROC
+@BODIES
 @pytest.mark.parametrize(("chunks", "expected"), [(b"5\r\nhello\r\n", b"hello and more"), (b"", b" and more")])
 def test_trailers_of_a_body_that_a_plugin_reads_add_nothing_to_the_request(
     gateway: Outrider, upstream: Upstream, chunks: bytes, expected: bytes

@@ -8,7 +8,7 @@ import pytest
 from harness.outrider import Outrider
 from harness.upstream import Upstream
 
-EXT_PROC = pytest.mark.parametrize("protocol", ["ext_proc"])
+RESPONSES = pytest.mark.parametrize("protocol", ["ext_proc", "kong"])  # ext_authz sees none
 
 
 def assert_refused(gateway: Outrider, script: str, status: int, route: str = "/script") -> None:
@@ -81,7 +81,7 @@ def test_a_query_that_is_not_encoded_is_a_fault(gateway: Outrider, upstream: Ups
     assert not upstream.requests
 
 
-@EXT_PROC
+@RESPONSES
 @pytest.mark.parametrize("script", ["raise", "exit", "return int", "set content-length 3", "status 99"])
 def test_a_response_hook_that_fails_hides_upstreams_answer(
     gateway: Outrider, upstream: Upstream, script: str
@@ -102,7 +102,7 @@ def test_an_async_hook_over_its_time_refuses_with_503(gateway: Outrider, upstrea
     assert not upstream.requests
 
 
-@EXT_PROC
+@RESPONSES
 def test_an_async_response_hook_over_its_time_refuses_with_503(gateway: Outrider) -> None:
     assert_refused(gateway, "wait 30", 503, "/replies")
 

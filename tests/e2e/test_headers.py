@@ -8,7 +8,8 @@ from harness.http1 import Message
 from harness.outrider import Outrider
 from harness.upstream import Answer, Upstream
 
-EXT_PROC = pytest.mark.parametrize("protocol", ["ext_proc"])
+RESPONSES = pytest.mark.parametrize("protocol", ["ext_proc", "kong"])  # ext_authz sees none
+NOT_UTF_8 = pytest.mark.parametrize("protocol", ["ext_proc", "kong"])  # ext_authz sets UTF-8 alone
 IDENTITY = [
     "x-consumer-id",
     "x-consumer-custom-id",
@@ -67,7 +68,7 @@ def test_fields_that_nobody_touched_stay_as_they_were(gateway: Outrider, upstrea
     assert upstream.request.get("cookie") == "a=1; b=2"
 
 
-@EXT_PROC
+@NOT_UTF_8
 def test_bytes_that_are_not_utf_8_reach_upstream_as_they_were(gateway: Outrider, upstream: Upstream) -> None:
     scripted(gateway, "append x-a caf\xe9\xff", ("x-a", "\xfc"), ("x-untouched", "\x80\xfe"))
     assert values(upstream.request, "x-a") == ["\xfc", "caf\xe9\xff"]
@@ -102,7 +103,7 @@ def test_a_query_that_nobody_touched_stays_as_it_was(gateway: Outrider, upstream
     assert upstream.request.path == path
 
 
-@EXT_PROC
+@RESPONSES
 def test_a_cookie_that_a_plugin_sets_stands_beside_upstreams(gateway: Outrider, upstream: Upstream) -> None:
     upstream.answer = Answer(headers=[("set-cookie", "a=1"), ("set-cookie", "b=2, 3")])
     script = "append set-cookie c=3; append set-cookie d=4"
@@ -114,7 +115,7 @@ def test_a_cookie_that_a_plugin_sets_stands_beside_upstreams(gateway: Outrider, 
     ]
 
 
-@EXT_PROC
+@RESPONSES
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
@@ -132,7 +133,7 @@ def test_downstream_sees_the_final_state_of_a_header(
     assert values(gateway.request("/replies", ("x-response-script", script)), "x-a") == expected
 
 
-@EXT_PROC
+@RESPONSES
 def test_a_response_hook_can_change_the_status_alone(gateway: Outrider, upstream: Upstream) -> None:
     upstream.answer = Answer(200, chunks=[b"the body"])
     response = gateway.request("/replies", ("x-response-script", "status 404"))
@@ -161,6 +162,7 @@ def test_identity_headers_from_downstream_never_reach_upstream(
     assert "spoofed" not in str(upstream.request.headers)
 
 
+@pytest.mark.parametrize("protocol", ["ext_proc", "ext_authz"])
 @pytest.mark.parametrize("route", ["/open", "/script", "/orders"])
 @pytest.mark.parametrize("name", ["X_Consumer_Id", "x-consumer_username", "anything_else"])
 def test_header_names_with_an_underscore_are_refused(
@@ -168,6 +170,17 @@ def test_header_names_with_an_underscore_are_refused(
 ) -> None:
     assert gateway.request(route, (name, "spoofed"), ("x-api-key", "alice-key")).status == 400
     assert not upstream.requests
+
+
+@pytest.mark.parametrize("protocol", ["kong"])
+@pytest.mark.parametrize("route", ["/open", "/script", "/orders"])
+def test_kong_passes_a_name_with_an_underscore_unless_it_stands_for_an_identity_header(
+    gateway: Outrider, upstream: Upstream, route: str
+) -> None:
+    underscored = [(name.replace("-", "_"), "spoofed") for name in IDENTITY] + [("x-consumer_username", "spoofed")]
+    assert gateway.request(route, *underscored, ("any_thing", "else"), ("x-api-key", "alice-key")).status == 200
+    assert "spoofed" not in str(upstream.request.headers)
+    assert upstream.request.get("any_thing") == "else"
 
 
 def test_a_request_can_not_name_its_own_route(gateway: Outrider, upstream: Upstream) -> None:

@@ -77,7 +77,9 @@ def statuses(gateway: Outrider, during: Callable[[], None]) -> tuple[set[int], s
             during()
         finally:
             over = True
-        return set().union(*(one.result() for one in known)), set().union(*(one.result() for one in unknown))
+        return {status for one in known for status in one.result()}, {
+            status for one in unknown for status in one.result()
+        }
 
 
 def restarts(gateway: Outrider) -> float:

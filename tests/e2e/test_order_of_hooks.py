@@ -14,6 +14,7 @@ from harness.upstream import Answer, Upstream
 
 OUTER, MIDDLE, INNER = "Outer", "Middle", "Inner"
 EXT_PROC = pytest.mark.parametrize("protocol", ["ext_proc"])
+RESPONSES = pytest.mark.parametrize("protocol", ["ext_proc", "kong"])  # ext_authz sees none
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_request_hooks_run_by_falling_priority(gateway: Outrider, upstream: Upst
     assert ", ".join(upstream.request.all("x-order")).split(", ") == [OUTER, MIDDLE, INNER]
 
 
-@EXT_PROC
+@RESPONSES
 def test_response_hooks_run_in_reverse(gateway: Outrider) -> None:
     assert gateway.request("/ordered").all("x-order") == [INNER, MIDDLE, OUTER]
 
@@ -49,7 +50,7 @@ def test_a_reply_runs_the_response_hooks_of_the_plugins_before_it_and_no_others(
     assert not upstream.requests
 
 
-@EXT_PROC
+@RESPONSES
 def test_a_reply_from_a_response_hook_takes_the_place_of_upstreams_answer(
     gateway: Outrider, upstream: Upstream
 ) -> None:
@@ -59,33 +60,33 @@ def test_a_reply_from_a_response_hook_takes_the_place_of_upstreams_answer(
     assert len(upstream.requests) == 1
 
 
-@EXT_PROC
+@RESPONSES
 def test_a_passed_request_is_logged_once_by_each_plugin(gateway: Outrider, case: str) -> None:
     assert gateway.request("/ordered", ("x-case", case)).status == 200
     assert endings(gateway, case) == [[name, "passed", 200, None] for name in (OUTER, MIDDLE, INNER)]
 
 
-@EXT_PROC
+@RESPONSES
 def test_upstreams_own_error_is_a_passed_request(gateway: Outrider, upstream: Upstream, case: str) -> None:
     upstream.answer = Answer(503)
     assert gateway.request("/ordered", ("x-case", case)).status == 503
     assert endings(gateway, case) == [[name, "passed", 503, None] for name in (OUTER, MIDDLE, INNER)]
 
 
-@EXT_PROC
+@RESPONSES
 def test_a_reply_is_logged_once_by_those_before_it_and_by_the_plugin_itself(gateway: Outrider, case: str) -> None:
     assert gateway.request("/ordered", ("x-case", case), ("x-reply", "418")).status == 418
     assert endings(gateway, case) == [[name, "replied", 418, "middle"] for name in (OUTER, MIDDLE)]
 
 
-@EXT_PROC
+@RESPONSES
 def test_a_fault_is_logged_once_by_the_plugins_before_it(gateway: Outrider, upstream: Upstream, case: str) -> None:
     assert gateway.request("/ordered", ("x-case", case), ("x-fail", "on_request")).status == 500
     assert endings(gateway, case) == [[name, "fault", 500, "inner"] for name in (OUTER, MIDDLE)]
     assert not upstream.requests
 
 
-@EXT_PROC
+@RESPONSES
 def test_a_fault_in_a_response_hook_is_logged_once_by_each_plugin(gateway: Outrider, case: str) -> None:
     response = gateway.request("/ordered", ("x-case", case), ("x-fail", "on_response"))
     assert response.status == 500

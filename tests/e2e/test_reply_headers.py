@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from harness import http1
+from harness.kong_behind import behind
 from harness.outrider import Outrider, outrider, plugin, service
 from harness.sample import PLUGINS, Protocol
 from harness.upstream import Answer, Upstream
@@ -35,11 +36,11 @@ def noting(
         service("dead", 1, plugin("reply-note")),
     ]
     config = {"services": services, "gateway": {"protocol": protocol, "plugin_dirs": [PLUGINS], "workers": 1}}
-    with Outrider(tmp_path_factory.mktemp(protocol), config) as gateway:
+    with behind(tmp_path_factory.mktemp(protocol), config) as gateway:
         yield gateway.ready()
 
 
-BOTH = pytest.mark.parametrize("noting", ["ext_proc", "ext_authz"], indirect=True)
+ALL = pytest.mark.parametrize("noting", ["ext_proc", "ext_authz", "kong"], indirect=True)
 EXT_PROC = pytest.mark.parametrize("noting", ["ext_proc"], indirect=True)
 
 
@@ -48,32 +49,33 @@ def raw(text: str) -> str:
     return text.encode().decode("latin-1")
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("value", VALUES)
 def test_a_value_arrives_as_it_is(noting: Outrider, upstream: Upstream, value: str) -> None:
     response = noting.request("/noted", ("x-note", raw(value)))
     assert (response.status, response.all("x-note")) == (200, [raw(value)])
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("values", [["theirs"], ["theirs", "again"]])
 def test_upstreams_own_values_are_replaced(noting: Outrider, upstream: Upstream, values: list[str]) -> None:
     upstream.answer = Answer(headers=[("x-note", value) for value in values])
     assert noting.request("/noted", ("x-note", "ours")).all("x-note") == ["ours"]
 
 
-@BOTH
+@ALL
 def test_where_no_plugin_sets_one_upstreams_own_stays(noting: Outrider, upstream: Upstream) -> None:
     upstream.answer = Answer(headers=[("x-note", "theirs"), ("x-note", "again")])
     assert noting.request("/noted").all("x-note") == ["theirs", "again"]
 
 
-@BOTH
-def test_several_values_are_one_line(noting: Outrider, upstream: Upstream) -> None:
-    assert noting.request("/noted", ("x-note", "one"), ("x-note-2", "two")).all("x-note") == ["one, two"]
+@ALL
+def test_several_values_are_one_list(noting: Outrider, upstream: Upstream) -> None:
+    # Envoy writes them in one line, Kong each in its own: the same (RFC 9110, section 5.3).
+    assert ", ".join(noting.request("/noted", ("x-note", "one"), ("x-note-2", "two")).all("x-note")) == "one, two"
 
 
-@BOTH
+@ALL
 def test_each_route_has_its_own_names(noting: Outrider, upstream: Upstream) -> None:
     upstream.answer = Answer(headers=[("x-note", "theirs"), ("x-other", "theirs")])
     given = ("x-note", "ours")
@@ -82,32 +84,33 @@ def test_each_route_has_its_own_names(noting: Outrider, upstream: Upstream) -> N
     assert (other.get("x-note"), other.get("x-other")) == ("theirs", "ours")
 
 
-@EXT_PROC
-def test_the_gateways_own_503_has_them(noting: Outrider) -> None:
+@ALL
+def test_the_gateways_own_error_has_them(noting: Outrider) -> None:
     response = noting.request("/dead", ("x-note", "there"))
-    assert (response.status, response.all("x-note")) == (503, ["there"])
+    assert response.status in {502, 503}
+    assert response.all("x-note") == ["there"]
     assert json.loads(response.body)["message"]
 
 
-@BOTH
+@ALL
 def test_a_refusal_by_a_later_plugin_has_them(noting: Outrider, upstream: Upstream) -> None:
     response = noting.request("/noted", ("x-note", "there"), ("x-stop", "1"))
     assert (response.status, response.all("x-note")) == (403, ["there"])
     assert not upstream.requests
 
 
-@BOTH
+@ALL
 def test_where_no_route_takes_a_request_there_are_none(noting: Outrider) -> None:
     response = noting.request("/nowhere", ("x-note", "there"))
     assert (response.status, response.all("x-note")) == (404, [])
 
 
-@BOTH
+@ALL
 def test_a_head_request_has_them(noting: Outrider, upstream: Upstream) -> None:
     assert noting.request("/noted", ("x-note", "there"), method="HEAD").all("x-note") == ["there"]
 
 
-@BOTH
+@ALL
 def test_one_requests_value_is_never_anothers(noting: Outrider, upstream: Upstream) -> None:
     with http1.connect(noting.port) as connection, connection.makefile("rb") as stream:
         for note in (b"x-note: one\r\n", b"", b"x-note: three\r\n"):

@@ -1,4 +1,4 @@
-"""jwt-auth behind a real Envoy: keys from files and from an address, and tokens good and bad."""
+"""jwt-auth behind each gateway: keys from files and from an address, and tokens good and bad."""
 
 import json
 import time
@@ -9,6 +9,7 @@ import pytest
 from harness.http1 import Message
 from harness.outrider import Outrider
 from harness.process import until
+from harness.sample import Protocol
 from harness.tokens import Issuer, alices_own
 from harness.upstream import Upstream
 
@@ -110,10 +111,15 @@ def test_a_public_key_is_no_shared_secret(gateway: Outrider, upstream: Upstream,
 
 
 def test_two_tokens_are_refused_even_if_both_are_good(
-    gateway: Outrider, upstream: Upstream, issuers: dict[str, Issuer]
+    gateway: Outrider, upstream: Upstream, protocol: Protocol, issuers: dict[str, Issuer]
 ) -> None:
     header = ("authorization", f"Bearer {issuers['RS256'].token()}")
-    assert_invalid(gateway.request("/tokens", header, header), upstream)
+    response = gateway.request("/tokens", header, header)
+    if protocol == "kong":
+        # nginx itself takes no second one.
+        assert (response.status, upstream.requests) == (400, [])
+    else:
+        assert_invalid(response, upstream)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ class Kong:
                 "response": {
                     "set_header": self._set_header,
                     "get_header": self.response.get,
-                    "get_headers": lambda _: self._table(self.response),
+                    "get_headers": self._response_headers,
                     "clear_header": self.dropped.append,
                 },
                 "ctx": {"shared": self._shared},
@@ -96,6 +96,9 @@ class Kong:
             kept = [values] if isinstance(values, str) else values[: most - len(shown)]
             shown[name] = kept[0] if len(kept) == 1 else kept
         return self._table(dict(list(shown.items())[:most]))
+
+    def _response_headers(self, _: int) -> Any:
+        return self._table(self.response)
 
     def _exit(self, status: int, body: Any) -> None:
         self.left = {"status": status, **dict(body.items())}

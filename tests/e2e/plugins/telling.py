@@ -1,10 +1,11 @@
 """Plugins that tell what a request looks like from inside, and how often they were asked."""
 
+import json
 import os
 import signal
 from pathlib import Path
 
-from outrider import Plugin, Request
+from outrider import Plugin, Request, Response
 
 
 class Tell(Plugin):
@@ -25,3 +26,14 @@ class Dies(Plugin):
             file.write(f"{os.getpid()}\n")
         if "x-die" in request.headers:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Seen(Plugin):
+    """Answers with all that it sees of a request, as JSON; bytes that are no UTF-8 are lone surrogates there."""
+
+    def on_request(self, request: Request, /) -> Response:
+        facts = ("method", "path", "query", "normal_path", "host", "port", "scheme", "client")
+        told = {name: getattr(request, name) for name in facts}
+        headers = {name: request.headers.get_all(name) for name in request.headers}
+        seen = {**told, "route": request.route.name, "service": request.route.service, "headers": headers}
+        return Response(200, body=json.dumps(seen).encode())

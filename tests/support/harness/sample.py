@@ -83,6 +83,8 @@ def _requests(upstream: int, folder: Path) -> list[Config]:
         service("gone", upstream, plugin("request-termination", status=410, body="gone", content_type="text/x-gone")),
         service("local", upstream, plugin("ip-restriction", allow=["127.0.0.0/8"], deny=["::ffff:127.0.0.2"])),
         service("transformed", upstream, plugin("key-auth"), transform),
+        service("seen", upstream, plugin("seen")),
+        service("played", upstream, *(plugin(name) for name in ("first", "second", "third"))),
     ]
 
 
@@ -97,12 +99,14 @@ def _responses(upstream: int) -> list[Config]:
         append={"headers": {"set-cookie": "c=3"}},
     )
     return [
+        service("played-whole", upstream, *(plugin(f"whole-{name}") for name in ("first", "second", "third"))),
         service("replies", upstream, plugin("response-script", timeout=300), plugin("echo-header")),
         service("bodies", upstream, plugin("request-body"), plugin("response-body")),
         service("guarded", upstream, plugin("key-auth"), plugin("request-body")),
         service("retouched", upstream, transform),
         service("pages", upstream, cors, plugin("key-auth")),
         service("dead-pages", 1, cors),
+        service("dead-replies", 1, plugin("response-script")),
     ]
 
 
