@@ -39,6 +39,7 @@ bench: $(STAMP) ## requests a second, and CPU microseconds a request
 
 soak: $(STAMP) ## long fuzzing and endurance
 	@$(BIN)/python bench/soak.py
+	@OUTRIDER_EXAMPLES=3000 $(BIN)/python -m pytest --timeout 3600 -n0 tests/e2e/test_sameness.py
 
 docs: $(STAMP) ## the manual as a site, in build/site
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --builder html docs build/site
