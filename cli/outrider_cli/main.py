@@ -13,6 +13,7 @@ import click
 import yaml
 
 from outrider.errors import OutriderError, StartError
+from outrider_cli import kong_socket
 
 # Everything else is imported by the command that needs it: grpcio and the plugins take half a second.
 
@@ -48,8 +49,6 @@ def _checked(_: click.Context, __: click.Parameter, listen: str) -> str:
 
 
 def _checked_socket(_: click.Context, __: click.Parameter, listen: str) -> str:
-    from outrider_cli import kong_socket
-
     return kong_socket.checked(listen)
 
 
@@ -99,7 +98,7 @@ def serve_envoy(file: Path, listen: str) -> None:
 @FILE
 @click.option(
     "--listen",
-    default="unix:/usr/local/kong/outrider.sock",
+    default=kong_socket.DEFAULT,
     show_default=True,
     callback=_checked_socket,
     help="The socket that Kong connects to. A server that has it already keeps its connections.",
@@ -146,7 +145,7 @@ def render_envoy(file: Path, listen: str, *, filters: bool) -> None:
 @FILE
 @click.option(
     "--listen",
-    default="unix:/usr/local/kong/outrider.sock",
+    default=kong_socket.DEFAULT,
     show_default=True,
     callback=_checked_socket,
     help="Where `outrider serve kong` listens.",
