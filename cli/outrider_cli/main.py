@@ -101,7 +101,7 @@ def serve_envoy(file: Path, listen: str) -> None:
     default=kong_socket.DEFAULT,
     show_default=True,
     callback=_checked_socket,
-    help="The socket that Kong connects to. A server that has it already keeps its connections.",
+    help="The socket that Kong connects to. A server that has it already ends when its requests have.",
 )
 @click.option("--reload", is_flag=True, help="Take over plugins from plugin_dirs that are edited meanwhile.")
 @sentences
