@@ -138,6 +138,7 @@ def test_the_page_tells_decisions_latency_restarts_and_requests_in_flight(gatewa
     assert all(name.startswith("outrider_") for name in names)
 
 
+@pytest.mark.parametrize("protocol", ["ext_proc", "ext_authz"])  # Kong starts `serve kong`, which has the workers
 def test_envoy_and_the_workers_are_right_below_the_command(gateway: Outrider) -> None:
     assert len(gateway.workers()) == 2
     assert gateway.envoy()
