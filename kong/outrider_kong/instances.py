@@ -54,7 +54,7 @@ class Unfit:
 
     def event(self, phase: str) -> Event:
         yield from ()
-        return [refusal()] if phase != "log" else []
+        return [refusal(over_response=phase == "response")] if phase != "log" else []
 
 
 class Starting:
@@ -109,6 +109,7 @@ class Instances:
         """Kong does not need the instance any more."""
         self._register.remove(number)
         self._served.pop(number, None)
+        self._keys.pop(number, None)
 
     def find(self, number: int) -> Serving | Unfit | Starting | None:
         """What the id stands for; None if that is nothing here."""
@@ -140,7 +141,7 @@ class Instances:
             self._starting.pop(number, None)
         self._served[number] = served
         if len(self._served) > KEPT:
-            self._served.popitem(last=False)
+            self._keys.pop(self._served.popitem(last=False)[0], None)
         return served
 
     async def _serving(self, number: int, name: str, config: bytes) -> Serving:

@@ -80,6 +80,8 @@ def test_an_instance_that_can_not_be_made_refuses_every_request_and_says_why(
     assert status(peer, instance) == 500
     assert [record.message for record in caplog.records if words in record.message]
     assert peer.event("log", instance) == []
+    peer.event("response", instance)
+    assert peer.sent_in_exit()["x-outrider-refused"] == ["1"]
 
 
 def test_what_is_no_json_refuses_every_request(tmp_path: Path) -> None:
