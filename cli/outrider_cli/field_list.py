@@ -6,27 +6,16 @@ from typing import Any
 
 import yaml
 from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core.core_schema import WithDefaultSchema
 
+from outrider.json_schema import WithDefaults
 from outrider.plugin import Plugin
 
 Schema = Mapping[str, Any]
 
 
-class _WithDefaults(GenerateJsonSchema):
-    """Shows also the defaults that are made anew for each instance."""
-
-    def get_default_value(self, schema: WithDefaultSchema) -> Any:
-        factory: Any = schema.get("default_factory")
-        if factory is None or schema.get("default_factory_takes_data"):
-            return super().get_default_value(schema)
-        return factory()
-
-
 def field_list(cls: type[Plugin]) -> list[str]:
     """One line for each field of a plugin."""
-    schema = TypeAdapter(cls).json_schema(schema_generator=_WithDefaults)
+    schema = TypeAdapter(cls).json_schema(schema_generator=WithDefaults)
     names = sorted(schema["properties"], key=lambda name: _distance(cls, name))
     ordered = {**schema, "properties": {name: schema["properties"][name] for name in names}}
     return list(_lines(ordered, schema.get("$defs", {}), "  "))

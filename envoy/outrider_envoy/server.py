@@ -17,6 +17,7 @@ from outrider.waiting import Wait
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.ext_authz import Check
 from outrider_envoy.ext_proc import Conversation
+from outrider_envoy.limits import BODY_LIMIT, STREAM_LIMIT
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest, CheckResponse
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
 from outrider_envoy.proto.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -24,11 +25,6 @@ from outrider_envoy.reading import CLIENT_KEY
 from outrider_envoy.selection import ROUTE_KEY, Chains
 
 _log = logging.getLogger("outrider.envoy")
-
-BODY_LIMIT = 10 * 1024 * 1024
-"""The largest body that is held for a plugin, in bytes; Envoy answers 413 to a larger one."""
-STREAM_LIMIT = 10_000
-"""How many streams one worker holds; Envoy gets RESOURCE_EXHAUSTED for more, and refuses those requests."""
 
 # A piece of a body that streams is up to twice Envoy's buffer limit: what it holds, and what came meanwhile.
 _MESSAGE_LIMIT = 2 * BODY_LIMIT + 1024 * 1024

@@ -72,7 +72,7 @@ class Crashes:
         mark = _MARK.pack(event)
         killed = sum(mark in marks[:] and not _is_locked(path) for path, marks in self._others.items())
         if (killed or self._remembers) and killed + self._remembered(event) >= MOST:
-            raise PoisonedError
+            raise PoisonedError("it has killed workers before")
         return Running(self._marks, self._free, mark)
 
     def _remembered(self, event: int) -> int:

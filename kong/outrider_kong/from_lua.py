@@ -9,8 +9,8 @@ from typing import Any, cast
 from pydantic import TypeAdapter
 
 from outrider.errors import OutriderError
+from outrider.json_schema import WithDefaults
 from outrider.plugin import Plugin
-from outrider_kong.json_schema import WithDefaults
 
 Schema = Mapping[str, Any]
 

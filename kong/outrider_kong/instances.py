@@ -16,7 +16,7 @@ from outrider.errors import OutriderError
 from outrider.plugin import Plugin
 from outrider_kong.capabilities import unseen
 from outrider_kong.consumers import KongConsumers
-from outrider_kong.crashes import Crashes
+from outrider_kong.crashes import Crashes, PoisonedError, event_mark
 from outrider_kong.event import PHASES, Event, Serving, refusal
 from outrider_kong.from_lua import restored, without_nulls
 from outrider_kong.names import CHAINS, PREFIX, phases_of
@@ -133,7 +133,7 @@ class Instances:
     async def _start(self, number: int, name: str, config: bytes) -> Serving | Unfit:
         try:
             served: Serving | Unfit = await self._serving(number, name, config)
-        except (OutriderError, ValueError) as error:
+        except (OutriderError, ValueError, PoisonedError) as error:
             for line in str(error).splitlines():
                 _log.error("%s: every request is refused: %s", name, line)
             served = Unfit()
@@ -160,11 +160,13 @@ class Instances:
 
     async def _making(self, key: str, scope: str, entries: Entries) -> Made:
         """One chain for all instances of one configuration."""
-        if key not in self._made:
-            await self._make_room()
-            self._made[key] = asyncio.ensure_future(self._make(scope, entries))
+        await self._make_room()
         try:
-            return await asyncio.shield(self._made[key])
+            # A plugin may end its worker when it starts, too.
+            with self._crashes.during(event_mark("start", key)):
+                if key not in self._made:
+                    self._made[key] = asyncio.ensure_future(self._make(scope, entries))
+                return await asyncio.shield(self._made[key])
         except BaseException:
             self._made.pop(key, None)
             raise

@@ -14,9 +14,9 @@ from pydantic.errors import PydanticUserError
 
 from outrider.auth import Auth
 from outrider.errors import PluginError
+from outrider.json_schema import WithDefaults
 from outrider.plugin import Plugin
 from outrider_kong.field_schema import Field, Fields, record_of
-from outrider_kong.json_schema import WithDefaults
 
 _LAST = ("on_error", "timeout")
 """The fields that every plugin has stand behind its own."""

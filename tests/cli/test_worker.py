@@ -1,5 +1,7 @@
 """What a worker says of a plugin that does not start."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from harness.outrider import free_port, outrider
@@ -25,3 +27,8 @@ def test_a_start_that_fails_names_its_lines_in_the_file_and_in_the_plugin_but_no
     assert done.returncode == 3
     assert f"{file}:4: plugin needy: start failed at needy.py:4: ValueError" in done.stderr
     assert "hunter2" not in done.stderr
+
+
+def test_a_worker_imports_no_grpc_before_it_knows_that_it_is_for_envoy() -> None:
+    code = "import sys, outrider_cli.worker; sys.exit('grpc' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

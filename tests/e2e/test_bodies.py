@@ -5,7 +5,7 @@ import pytest
 from harness import http1
 from harness.outrider import Outrider
 from harness.upstream import Answer, Upstream
-from outrider_envoy.server import BODY_LIMIT
+from outrider_envoy.limits import BODY_LIMIT
 
 pytestmark = pytest.mark.parametrize("protocol", ["ext_proc", "kong"])
 

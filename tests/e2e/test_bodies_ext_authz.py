@@ -9,7 +9,7 @@ from harness import http1
 from harness.outrider import Outrider, plugin, service
 from harness.sample import CONSUMERS, PLUGINS
 from harness.upstream import Upstream
-from outrider_envoy.server import BODY_LIMIT
+from outrider_envoy.limits import BODY_LIMIT
 
 Posted = tuple[str, str]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.rendering import Read, Section, configurations, manager, rendered, the_filter
-from outrider_envoy.server import BODY_LIMIT, STREAM_LIMIT
+from outrider_envoy.limits import BODY_LIMIT, STREAM_LIMIT
 
 MIB = 1 << 20
 

@@ -11,8 +11,8 @@ from harness.streams import is_untouched
 from harness.worker import HEALTH, Worker, done, served, settled, told
 from outrider import Request
 from outrider_envoy import server as server_module
+from outrider_envoy.limits import BODY_LIMIT
 from outrider_envoy.proto.health_pb2 import HealthCheckResponse
-from outrider_envoy.server import BODY_LIMIT
 
 QUIET = acts(on_request=lambda _: None, on_response=passes)
 

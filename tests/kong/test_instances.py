@@ -9,6 +9,7 @@ import pytest
 from harness.kong_instances import configured, service
 from harness.kong_peer import KongPeer
 from outrider import Needs, Plugin, Request, Response
+from outrider_kong.crashes import Crashes, event_mark
 from outrider_kong.proto import pluginsocket_pb2 as pb
 
 ALICE = {"username": "alice", "keyauth_credentials": [{"key": "alice-key"}]}
@@ -208,3 +209,14 @@ def test_a_response_whose_plugin_moved_meanwhile_is_refused(tmp_path: Path) -> N
     assert after.exit is not None
     assert after.exit.status == 500
     assert after.sent_in_exit()["x-outrider-refused"] == ["1"]
+
+
+def test_a_configuration_that_killed_workers_when_it_was_made_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = configured(tmp_path, Teapot)
+    key = json.dumps(["outrider-teapot", "p", [("teapot", {"note": None, "status": 418})]], sort_keys=True)
+    Crashes(tmp_path / "crashes", "gone").remember([event_mark("start", key)] * 2)
+    assert status(peer, started(peer, "outrider-teapot", status=418)) == 500
+    assert "it has killed workers before" in caplog.text
+    assert status(peer, started(peer, "outrider-teapot", status=419)) == 419

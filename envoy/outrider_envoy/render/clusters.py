@@ -3,8 +3,8 @@
 from ipaddress import ip_address
 
 from outrider.config.configuration import Service
+from outrider_envoy.limits import STREAM_LIMIT
 from outrider_envoy.render.plan import Plan, Section, address_of, seconds, typed
-from outrider_envoy.server import STREAM_LIMIT
 
 WORKERS = "outrider_workers"
 """The cluster of the plugin workers."""

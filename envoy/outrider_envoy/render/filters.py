@@ -4,6 +4,7 @@ from google.protobuf.json_format import MessageToDict
 
 from outrider.chain import Chain
 from outrider_envoy.ext_authz import BODY_KEY, WHOLE
+from outrider_envoy.limits import BODY_LIMIT
 from outrider_envoy.marks import NAMESPACE
 from outrider_envoy.modes import processing_mode
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode
@@ -11,7 +12,6 @@ from outrider_envoy.render.clusters import WORKERS
 from outrider_envoy.render.plan import Plan, Section, seconds, typed
 from outrider_envoy.render.proxies import client_metadata
 from outrider_envoy.selection import ROUTE_KEY
-from outrider_envoy.server import BODY_LIMIT
 
 EXT_PROC = "envoy.filters.http.ext_proc"
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
