@@ -65,7 +65,7 @@ def converse(chains: Chains, chance: random.Random) -> None:
                 continue
             answer = conversation.receive(message)
             let_in = let_in or is_good(message)
-            if not isinstance(answer, Wait) and passes(message, answer) and not let_in:
+            if not isinstance(answer, Wait) and passes(message, ProcessingResponse.FromString(answer)) and not let_in:
                 raise SystemExit(f"a request got through: {message}")
     except ProtocolError:
         pass

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -19,19 +20,16 @@ def to_json(file: Path, name: str, *, for_kong_pdk: bool = False) -> str:
     """The JSON that tells Kong of the plugin `name`. Raises `OutriderError` for a name or a FILE that is wrong."""
     # What a plugin prints when it is imported must not stand before the JSON.
     with redirect_stdout(sys.stderr):
-        classes = _classes(file, name)
-    protocol = {"Protocol": "MsgPack:1"} if for_kong_pdk else {}
-    return json.dumps(info(name, classes) | protocol)
+        told = info(name, _classes(file, name))
+    return json.dumps(told | ({"Protocol": "MsgPack:1"} if for_kong_pdk else {}))
 
 
-def _classes(file: Path, name: str) -> dict[str, type[Plugin]]:
-    """What is needed to tell of `name`: for an installed plugin itself, else all that FILE may name."""
-    found = {} if name in CHAINS else discovery.installed(name.removeprefix(PREFIX))
-    if not found:
-        found = discovery.installed()
-        for folder in _plugin_dirs(file):
-            found = discovery.in_folder(folder) | found
-    return found
+def _classes(file: Path, name: str) -> Mapping[str, type[Plugin]]:
+    """What is needed to tell of `name`: for an installed plugin no more than these, else all that FILE may name."""
+    installed = discovery.installed()
+    if name not in CHAINS and name.removeprefix(PREFIX) in installed:
+        return installed
+    return discovery.together(installed, *map(discovery.in_folder, _plugin_dirs(file)))
 
 
 def _plugin_dirs(file: Path) -> list[Path]:

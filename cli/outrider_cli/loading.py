@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from outrider import discovery
 from outrider.chain import Chain
@@ -15,8 +15,10 @@ from outrider.config.document import parse, read_text
 from outrider.metrics import Metrics
 from outrider.plugin import Plugin
 from outrider_envoy import capabilities as envoy
-from outrider_envoy.render import Plan
 from outrider_kong import capabilities as kong
+
+if TYPE_CHECKING:
+    from outrider_envoy.render import Plan
 
 Kind = Literal["envoy", "kong"]
 _UNSUPPORTED = {"envoy": envoy.unsupported, "kong": kong.unsupported}
@@ -29,8 +31,11 @@ class Loaded:
     configuration: Configuration
     chains: dict[str, Chain]
 
-    def plan(self, workers: tuple[str, ...], admin: Path | None = None, *, replaces_workers: bool = False) -> Plan:
+    def plan(self, workers: tuple[str, ...], admin: Path | None = None, *, replaces_workers: bool = False) -> "Plan":
         """What Envoy's configuration is rendered from."""
+        # A worker renders nothing.
+        from outrider_envoy.render import Plan
+
         identity = identity_headers(self.configuration)
         return Plan(self.configuration, self.chains, identity, workers, admin, replaces_workers)
 
@@ -73,12 +78,10 @@ class Source:
         document = parse(self.text, str(self.path), self.path.resolve().parent)
         return build(document, discovery.installed(), self._in_folder, also=_UNSUPPORTED[self.kind])
 
-    def classes(self) -> dict[str, type[Plugin]]:
+    def classes(self) -> Mapping[str, type[Plugin]]:
         """All plugins by name: the installed ones, and those of the file's plugin_dirs."""
-        found = discovery.installed()
-        for folder in self.configuration.gateway.plugin_dirs:
-            found |= self._in_folder(folder)
-        return found
+        folders = reversed(self.configuration.gateway.plugin_dirs)
+        return discovery.together(*map(self._in_folder, folders), discovery.installed())
 
     @property
     def gateway(self) -> Gateway:

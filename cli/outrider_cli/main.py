@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Callable
 from functools import wraps
-from importlib.metadata import version
 from pathlib import Path
 from typing import ParamSpec
 
@@ -14,6 +13,7 @@ import yaml
 
 from outrider.errors import OutriderError, StartError
 from outrider_cli import kong_socket
+from outrider_cli.transports import TRANSPORTS
 
 # Everything else is imported by the command that needs it: grpcio and the plugins take half a second.
 
@@ -53,10 +53,18 @@ def _checked_socket(_: click.Context, __: click.Parameter, listen: str) -> str:
 
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
+TRANSPORT = click.option(
+    "--transport",
+    type=click.Choice(TRANSPORTS),
+    default=TRANSPORTS[0],
+    show_default=True,
+    envvar="OUTRIDER_TRANSPORT",
+    help="What speaks gRPC with Envoy: Outrider's own engine, or the slower library grpcio.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog="Example: outrider run outrider.yaml")
-@click.version_option(version("outrider"), prog_name="outrider", message="%(prog)s %(version)s")
+@click.version_option(package_name="outrider", prog_name="outrider", message="%(prog)s %(version)s")
 def main() -> None:
     """Plugins in Python for the API gateway that you already run."""
 
@@ -64,12 +72,13 @@ def main() -> None:
 @main.command(epilog="Example: outrider run examples/outrider.yaml")
 @FILE
 @click.option("--reload", is_flag=True, help="Take over plugins from plugin_dirs that are edited meanwhile.")
+@TRANSPORT
 @sentences
-def run(file: Path, *, reload: bool) -> None:
+def run(file: Path, *, reload: bool, transport: str) -> None:
     """Runs a whole gateway from one FILE: Envoy, the plugin workers and the metrics page, until Ctrl-C."""
     from outrider_cli import supervisor
 
-    asyncio.run(supervisor.run(file, reload=reload))
+    asyncio.run(supervisor.run(file, reload=reload, transport=transport))
 
 
 @main.group(epilog="Example: outrider serve envoy outrider.yaml --listen 127.0.0.1:9191")
@@ -86,12 +95,13 @@ def serve() -> None:
     callback=_checked,
     help="IP:PORT on loopback, or unix:/DIRECTORY. Each worker has the next port, or a socket of its own.",
 )
+@TRANSPORT
 @sentences
-def serve_envoy(file: Path, listen: str) -> None:
+def serve_envoy(file: Path, listen: str, transport: str) -> None:
     """Runs the workers for an Envoy of your own, as FILE says."""
     from outrider_cli import supervisor
 
-    asyncio.run(supervisor.serve(file, listen))
+    asyncio.run(supervisor.serve(file, listen, transport))
 
 
 @serve.command("kong", epilog="Example: outrider serve kong outrider.yaml")

@@ -20,6 +20,7 @@ from outrider_cli.listen import check_folder, endpoints
 from outrider_cli.loading import Source
 from outrider_cli.page import Page, opened
 from outrider_cli.reload import Reload
+from outrider_cli.transports import ENGINE
 from outrider_cli.worker import INHERITED
 from outrider_cli.workers import Workers
 from outrider_envoy.render.clusters import CONNECTION_AGE
@@ -30,7 +31,7 @@ _GRACE = 1.0  # seconds that a worker may be silent beyond the longest hook
 _LEEWAY = 0.5  # seconds that Envoy may be late to leave a connection
 
 
-async def run(path: Path, *, reload: bool = False) -> None:
+async def run(path: Path, *, reload: bool = False, transport: str = ENGINE) -> None:
     """Workers, Envoy and the metrics page, until SIGINT or SIGTERM. Raises `StartError`.
 
     With `reload`, plugins from the file's `plugin_dirs` that were edited meanwhile are taken over.
@@ -40,17 +41,17 @@ async def run(path: Path, *, reload: bool = False) -> None:
         source = Source.read(path)
         check_address(source.gateway.listen)
         write_bootstrap(source, folder, folder.shift(0), reload=reload)
-        await _Gateway(source, folder).run(told, reload=reload)
+        await _Gateway(source, folder, transport=transport).run(told, reload=reload)
 
 
-async def serve(path: Path, listen: str) -> None:
+async def serve(path: Path, listen: str, transport: str = ENGINE) -> None:
     """Only the workers and the metrics page, for an Envoy that somebody else runs. Raises `StartError`."""
     told = _stop_signals()
     with private_folder() as folder:
         source = Source.read(path)
         check_folder(listen)
         addresses = endpoints(listen, source.gateway.workers)
-        await _Gateway(source, folder, _Place(addresses, ", ".join(addresses))).run(told)
+        await _Gateway(source, folder, _Place(addresses, ", ".join(addresses)), transport).run(told)
 
 
 async def serve_kong(path: Path, listen: str, *, reload: bool = False) -> None:
@@ -79,13 +80,14 @@ class _Place:
 class _Gateway:
     """Everything below one supervisor; with an Envoy, unless the workers have a place for somebody else's gateway."""
 
-    def __init__(self, source: Source, folder: Folder, place: _Place | None = None) -> None:
+    def __init__(self, source: Source, folder: Folder, place: _Place | None = None, transport: str = ENGINE) -> None:
         self._source = source
         self._folder = folder
         self._settings = source.gateway
         logs.configure(self._settings.log.level, self._settings.log.format)
         self._metrics = Metrics(folder.supervisor_metrics)
         self._place = place
+        self._transport = transport
         self._page: Page | None = None
         write_private(folder.shift(0).snapshot, source.to_json())
         self._workers = self._team(folder.shift(0), longest_hook(source))
@@ -167,7 +169,7 @@ class _Gateway:
         count = self._settings.workers
         own = [f"unix:{shift.socket(index)}" for index in range(count)]
         addresses, numbers = (self._place.addresses, self._place.numbers) if self._place else (own, None)
-        return Workers(shift, addresses, longest + _GRACE, self._metrics, numbers)
+        return Workers(shift, addresses, longest + _GRACE, self._metrics, numbers, self._transport)
 
     async def _start_envoy(self, shift: Shift, tasks: asyncio.TaskGroup) -> None:
         # A copy: the shift's own changes with every edit, and an Envoy that crashed must not start with that.

@@ -2,7 +2,8 @@
 
 The supervisor starts it; nobody types this:
 
-    python -m outrider_cli.worker --folder DIR --shift NAME --index N --address ADDRESS [--numbers FILE]
+    python -m outrider_cli.worker --folder DIR --shift NAME --index N --address ADDRESS --transport NAME
+        [--numbers FILE]
 """
 
 import argparse
@@ -14,7 +15,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import uvloop
 
@@ -22,9 +23,12 @@ from outrider import logs
 from outrider.errors import OutriderError, StartError
 from outrider.metrics import Metrics
 from outrider.starting import Plugins
-from outrider_cli import kong_worker
 from outrider_cli.folder import Folder, Shift
 from outrider_cli.loading import Loaded, Source
+from outrider_cli.transports import GRPCIO
+
+if TYPE_CHECKING:
+    from outrider_envoy.selection import Chains
 
 _log = logging.getLogger("outrider.worker")
 
@@ -62,8 +66,10 @@ async def _work(options: argparse.Namespace, folder: Folder, shift: Shift) -> No
     plugins = Plugins(loaded.configuration, folder.shared, metrics)
     await plugins.start()
     if source.kind == "envoy":
-        await _serve(await _for_envoy(loaded, metrics, options.address), metrics)
+        await _serve(await _for_envoy(loaded, metrics, options), metrics)
     else:
+        from outrider_cli import kong_worker
+
         name = f"{shift.name}{options.index}"
         made = kong_worker.instances(source, loaded, folder, name, options.numbers, metrics)
         descriptor = int(options.address.removeprefix(INHERITED))
@@ -88,17 +94,33 @@ class _Server(Protocol):
     async def drain(self, seconds: float) -> None: ...
 
 
-async def _for_envoy(loaded: Loaded, metrics: Metrics, address: str) -> _Server:
-    # Kong's workers need no grpcio, which takes a while to import.
+async def _for_envoy(loaded: Loaded, metrics: Metrics, options: argparse.Namespace) -> "_Listening":
+    # Kong's workers need neither of them, and grpcio takes a while to import.
     from outrider_envoy.selection import Chains
+
+    chains = Chains(loaded.chains.values(), loaded.configuration.routes)
+    server = _grpcio(chains, metrics) if options.transport == GRPCIO else _engine(chains, metrics)
+    try:
+        await server.start(options.address)
+    except (OSError, RuntimeError) as error:
+        raise StartError(f"{options.address} can't be listened on: another process may have it") from error
+    return server
+
+
+class _Listening(_Server, Protocol):
+    async def start(self, address: str) -> int: ...
+
+
+def _engine(chains: "Chains", metrics: Metrics) -> _Listening:
+    from outrider_envoy.engine.server import EngineServer
+
+    return EngineServer(chains, metrics)
+
+
+def _grpcio(chains: "Chains", metrics: Metrics) -> _Listening:
     from outrider_envoy.server import Server
 
-    server = Server(Chains(loaded.chains.values(), loaded.configuration.routes), metrics)
-    try:
-        await server.start(address)
-    except RuntimeError as error:
-        raise StartError(f"{address} can't be listened on: another process may have it") from error
-    return server
+    return Server(chains, metrics)
 
 
 async def _beat(metrics: Metrics) -> None:
@@ -113,6 +135,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--shift", required=True)
     parser.add_argument("--index", type=int, required=True)
     parser.add_argument("--address", required=True)
+    parser.add_argument("--transport", required=True)
     parser.add_argument("--numbers", type=Path)
     return parser.parse_args()
 

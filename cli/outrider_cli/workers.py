@@ -12,6 +12,7 @@ from outrider.metrics import Metrics, Pulse
 from outrider_cli.child import Child
 from outrider_cli.folder import Shift
 from outrider_cli.hang import where
+from outrider_cli.transports import ENGINE
 from outrider_cli.worker import DRAIN, INHERITED
 
 _log = logging.getLogger("outrider.supervisor")
@@ -29,13 +30,24 @@ class Workers:
     """
 
     def __init__(
-        self, shift: Shift, addresses: Sequence[str], limit: float, metrics: Metrics, numbers: Path | None = None
+        self,
+        shift: Shift,
+        addresses: Sequence[str],
+        limit: float,
+        metrics: Metrics,
+        numbers: Path | None = None,
+        transport: str = ENGINE,
     ) -> None:
         restarts = metrics.counter("outrider_worker_restarts_total", "Workers that were started again.")
         self._shift = shift
         self._limit = limit
         self._children = [
-            Child(f"worker {index}", _command(shift, index, address, numbers), restarts.add, _descriptors(address))
+            Child(
+                f"worker {index}",
+                _command(shift, index, address, transport, numbers),
+                restarts.add,
+                _descriptors(address),
+            )
             for index, address in enumerate(addresses)
         ]
 
@@ -114,9 +126,10 @@ def _descriptors(address: str) -> tuple[int, ...]:
     return (int(address.removeprefix(INHERITED)),) if address.startswith(INHERITED) else ()
 
 
-def _command(shift: Shift, index: int, address: str, numbers: Path | None) -> list[str]:
+def _command(shift: Shift, index: int, address: str, transport: str, numbers: Path | None) -> list[str]:
     return [
         *(sys.executable, "-m", "outrider_cli.worker"),
         *("--folder", str(shift.folder), "--shift", shift.name, "--index", str(index), "--address", address),
+        *("--transport", transport),
         *(("--numbers", str(numbers)) if numbers else ()),
     ]

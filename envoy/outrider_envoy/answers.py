@@ -1,5 +1,6 @@
 """Envoy's messages for what a chain has decided."""
 
+from collections.abc import Sequence
 from typing import Final, get_args
 
 from outrider.exchange import Exchange
@@ -10,105 +11,167 @@ from outrider_envoy.direction import Direction, Kind
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.marks import DECIDED, NAMESPACE, REPLY
 from outrider_envoy.modes import DUPLEX
-from outrider_envoy.mutations import replace_body, request_changes, response_changes
-from outrider_envoy.proto.ext_proc_pb2 import CommonResponse, ProcessingResponse
+from outrider_envoy.mutations import header_removed, header_set, request_changes, response_changes
+from outrider_envoy.wire import number, number_tag, sized, tag
+
+# ProcessingResponse: each kind of message has its kind of answer.
+_KIND: Final[dict[Kind, bytes]] = {
+    "request_headers": tag(1),
+    "response_headers": tag(2),
+    "request_body": tag(3),
+    "response_body": tag(4),
+    "request_trailers": tag(5),
+    "response_trailers": tag(6),
+}
+_METADATA, _MODE = tag(8), tag(9)
+# HeadersResponse and BodyResponse, and the CommonResponse in them
+_RESPONSE = tag(1)
+_REPLACE = number_tag(1) + b"\x01"
+_MUTATION, _BODY_MUTATION = tag(2), tag(3)
+# BodyMutation and StreamedBodyResponse
+_BODY, _STREAMED = tag(1), tag(3)
+_LAST = number_tag(2) + b"\x01"
+# google.protobuf.Struct and Value
+_FIELD, _NAME, _VALUE = tag(1), tag(1), tag(2)
+_TEXT, _TRUE, _STRUCT = tag(3), number_tag(4) + b"\x01", tag(5)
+
+# An answer whose sub-message is absent makes no sense to Envoy, which then answers 500.
+UNTOUCHED: Final[dict[Kind, bytes]] = {kind: sized(_KIND[kind], b"") for kind in get_args(Kind)}
+"""The answers that let a message on as it is."""
 
 
-def _untouched(kind: Kind) -> ProcessingResponse:
-    answer = ProcessingResponse()
-    # An answer whose sub-message is absent makes no sense to Envoy, which then answers 500.
-    getattr(answer, kind).SetInParent()
-    return answer
+def _member(name: str, value: bytes) -> bytes:
+    """One field of a Struct."""
+    return sized(_FIELD, sized(_NAME, name.encode()) + sized(_VALUE, value))
 
 
-UNTOUCHED: Final[dict[Kind, ProcessingResponse]] = {kind: _untouched(kind) for kind in get_args(Kind)}
-"""The answers that let a message on as it is; made once, and never changed."""
+_DECIDED: Final = _member(DECIDED, _TRUE)
 
 
-def _decided(kind: Kind) -> ProcessingResponse:
-    """Lets the request on, and leaves the mark without which our own Envoy refuses it."""
-    answer = _untouched(kind)
-    answer.dynamic_metadata.update({NAMESPACE: {DECIDED: True}})
-    return answer
+def _marks(members: bytes) -> bytes:
+    return sized(_METADATA, _member(NAMESPACE, sized(_STRUCT, members)))
 
 
-_PASSED: Final[dict[Kind, ProcessingResponse]] = {kind: _decided(kind) for kind in get_args(Kind)}
-"""The same for the answer that ends the request phase."""
-_PASSED_BYTES: Final = {kind: answer.SerializeToString() for kind, answer in _PASSED.items()}
+_PASSED: Final = _marks(_DECIDED)
+"""The mark without which our own Envoy refuses the request."""
 
 
-def request_answer(kind: Kind, exchange: Exchange) -> ProcessingResponse:
+class Answer:
+    """The answer to a message with headers or a body, on its way to bytes.
+
+    `mutation` is a HeaderMutation, `body` the new body if any; `replaces` says that the body stands in for one that
+    Envoy does not hold. `marks` and `mode` are whole fields: the dynamic metadata and the mode override.
+    """
+
+    __slots__ = ("body", "kind", "marks", "mode", "mutation", "replaces")
+
+    def __init__(self, kind: Kind, marks: bytes = b"") -> None:
+        self.kind: Kind = kind
+        self.marks = marks
+        self.mutation = b""
+        self.body: bytes | None = None
+        self.replaces = False
+        self.mode = b""
+
+    def override_mode(self, mode: bytes) -> None:
+        """Has Envoy send bodies in another mode from here on."""
+        self.mode = sized(_MODE, mode)
+
+    def write(self) -> bytes:
+        """The message."""
+        mutation, body = self.mutation, self.body
+        if body is not None:
+            return b"".join((*_common(self.kind, self._head(), _new_body(body)), self.marks, self.mode))
+        if not mutation:
+            return UNTOUCHED[self.kind] + self.marks + self.mode
+        return sized(_KIND[self.kind], sized(_RESPONSE, sized(_MUTATION, mutation))) + self.marks + self.mode
+
+    def replace_body(self, body: bytes, *, held: bool) -> None:
+        """Puts a new body in the place of the one that Envoy holds, or where there was none, with its length."""
+        if not held and not body:
+            return
+        self.body = body
+        if held:
+            self.mutation += header_set("content-length", str(len(body)))
+        else:
+            self.replaces = True
+            self.mutation += header_removed("content-length")
+
+    def _head(self) -> bytes:
+        status = _REPLACE if self.replaces else b""
+        return status + sized(_MUTATION, self.mutation) if self.mutation else status
+
+
+def request_answer(kind: Kind, exchange: Exchange) -> Answer:
     """Lets the request on with what the chain changed, and leaves the mark and the reply headers for later."""
     request, body = exchange.request, exchange.new_request_body
-    changed = request.headers.changed or request.target_changed or body is not None
     replies = request.reply_changes()
-    if not (changed or replies):
-        return _PASSED[kind]
-    # Parsing costs a sixth of building the mark anew.
-    answer = ProcessingResponse.FromString(_PASSED_BYTES[kind])
-    if replies:
-        fields = answer.dynamic_metadata.fields[NAMESPACE].struct_value.fields[REPLY].struct_value.fields
-        for name, values in replies:
-            fields[name].string_value = ", ".join(values)
-    if changed:
-        _change_request(kind, answer, request, body)
+    answer = Answer(kind, _marks(_DECIDED + _replies(replies)) if replies else _PASSED)
+    if request.headers.changed or request.target_changed or body is not None:
+        _change_request(answer, request, body)
         exchange.new_request_body = None
     return answer
 
 
-def _change_request(kind: Kind, answer: ProcessingResponse, request: Request, body: bytes | None) -> None:
-    if kind == "request_trailers":
-        raise _too_late()
-    part = answer.request_headers if kind == "request_headers" else answer.request_body
-    request_changes(part.response, request)
-    if body is not None:
-        replace_body(part.response, body, held=kind == "request_body")
-
-
-def response_answer(kind: Kind, exchange: Exchange, response: Response) -> ProcessingResponse:
+def response_answer(kind: Kind, exchange: Exchange, response: Response) -> Answer:
     """Lets the response on with what the chain changed."""
-    body = None if has_no_body(exchange.request, response.status) else exchange.new_response_body
-    changed = response.headers.changed or response.status_changed or exchange.request.reply_changes()
-    if not (changed or body is not None):
-        return UNTOUCHED[kind]
-    if kind == "response_trailers":
-        raise _too_late()
-    answer = ProcessingResponse()
-    part = answer.response_headers if kind == "response_headers" else answer.response_body
-    response_changes(part.response, exchange, response)
-    if body is not None:
-        replace_body(part.response, body, held=kind == "response_body")
-        exchange.new_response_body = None
+    request = exchange.request
+    body = None if has_no_body(request, response.status) else exchange.new_response_body
+    answer = Answer(kind)
+    if response.headers.changed or response.status_changed or request.reply_changes() or body is not None:
+        _check_in_time(kind)
+        answer.mutation = response_changes(request, response)
+        if body is not None:
+            answer.replace_body(body, held=kind == "response_body")
+            exchange.new_response_body = None
     return answer
 
 
-def chunk_answers(direction: Direction, came: bytes, goes: bytes, *, last: bool) -> list[ProcessingResponse]:
+def chunk_answers(direction: Direction, came: bytes, goes: bytes, *, last: bool) -> list[bytes]:
     """One piece of a body, as the chunk hooks left it; FULL_DUPLEX_STREAMED takes it in several answers."""
     if direction.mode == DUPLEX:
         starts = range(0, max(len(goes), 1), _MOST)
         return [_streamed(direction, goes[at : at + _MOST], last=last and at == starts[-1]) for at in starts]
     if goes is came:
         return [UNTOUCHED[direction.body]]
-    answer = ProcessingResponse()
-    _common(answer, direction.body).body_mutation.body = goes
-    return [answer]
+    return [b"".join(_common(direction.body, b"", _new_body(goes)))]
 
 
-def _streamed(direction: Direction, piece: bytes, *, last: bool) -> ProcessingResponse:
-    answer = ProcessingResponse()
-    streamed = _common(answer, direction.body).body_mutation.streamed_response
-    streamed.body, streamed.end_of_stream = piece, last
-    return answer
+def _change_request(answer: Answer, request: Request, body: bytes | None) -> None:
+    _check_in_time(answer.kind)
+    answer.mutation = request_changes(request)
+    if body is not None:
+        answer.replace_body(body, held=answer.kind == "request_body")
+
+
+def _check_in_time(kind: Kind) -> None:
+    if kind.endswith("trailers"):
+        raise ProtocolError("a message with trailers and no body came too far to be changed")
+
+
+def _replies(replies: Sequence[tuple[str, list[str]]]) -> bytes:
+    texts = (_member(name, sized(_TEXT, ", ".join(values).encode())) for name, values in replies)
+    return _member(REPLY, sized(_STRUCT, b"".join(texts)))
+
+
+def _streamed(direction: Direction, piece: bytes, *, last: bool) -> bytes:
+    streamed = sized(_BODY, piece) + (_LAST if last else b"")
+    return b"".join(_common(direction.body, b"", [sized(_STREAMED, streamed)]))
+
+
+def _new_body(body: bytes) -> Sequence[bytes]:
+    # In parts: a body is long, and to nest it would copy it each time.
+    return _BODY, number(len(body)), body
+
+
+def _common(kind: Kind, head: bytes, body_mutation: Sequence[bytes]) -> Sequence[bytes]:
+    """An answer with a BodyMutation, in parts."""
+    size = sum(map(len, body_mutation))
+    head += _BODY_MUTATION + number(size)
+    whole = len(head) + size
+    response = _RESPONSE + number(whole)
+    return _KIND[kind], number(len(response) + whole), response, head, *body_mutation
 
 
 _MOST: Final = 1024 * 1024
 """How much of a body one answer carries, in bytes: a gRPC message must not grow with what a plugin makes of one."""
-
-
-def _common(answer: ProcessingResponse, kind: Kind) -> CommonResponse:
-    common: CommonResponse = getattr(answer, kind).response
-    return common
-
-
-def _too_late() -> ProtocolError:
-    return ProtocolError("a message with trailers and no body came too far to be changed")

@@ -1,7 +1,6 @@
 """One ext_authz check as a state machine: one message in, one out, no I/O. It has the request phase only."""
 
 import logging
-from collections.abc import MutableSequence
 from typing import cast
 
 from outrider.exchange import Exchange, Walk
@@ -11,10 +10,10 @@ from outrider.verdict import NO_ROUTE, PASS, UNCHECKED, Reply, Verdict, reply
 from outrider.waiting import Wait
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.marks import DECIDED
-from outrider_envoy.proto.core_pb2 import HeaderValue, HeaderValueOption
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest, CheckResponse, Status
 from outrider_envoy.reading import checked_request, is_partial, refused_upgrade
 from outrider_envoy.selection import ROUTE_KEY, Chains
+from outrider_envoy.wire import number, number_tag, sized, tag, text_header
 
 _log = logging.getLogger("outrider.envoy")
 
@@ -22,13 +21,26 @@ BODY_KEY = "outrider-body"
 """The context extension by which a route says that its checks bring the body."""
 WHOLE = "whole"
 
-_OK, _PERMISSION_DENIED = 0, 7
+# CheckResponse, the Status in it, and both of its answers
+_STATUS, _DENIED_RESPONSE, _OK_RESPONSE, _METADATA = tag(1), tag(2), tag(3), tag(4)
+_CODE = number_tag(1)
+_PERMISSION_DENIED = 7
+_SET, _BODY, _REMOVE, _REPLY = tag(2), tag(3), tag(5), tag(6)
+_REPLACES = sized(tag(2), b"")
+"""`append: false`."""
 
-Answer = CheckResponse | Wait
+# Without a status the request would be allowed too; it is written all the same, as every verdict is.
+_PASSED = CheckResponse(status=Status(code=0), dynamic_metadata={DECIDED: True}).SerializeToString()
+_REFUSED = CheckResponse(status=Status(code=_PERMISSION_DENIED)).SerializeToString()
+
+Sent = bytes | Wait
 
 
 class Check:
-    """One check. `receive` gives the answer, or a `Wait`: let it settle, then call `resume`. `close` at the end."""
+    """One check.
+
+    `receive` gives the answer in bytes, or a `Wait`: let it settle, then call `resume`. `close` at the end.
+    """
 
     def __init__(self, chains: Chains, route: str | None, client: str | None = None) -> None:
         self._chains = chains
@@ -39,7 +51,7 @@ class Check:
         self._body: bytes | None = None
         self._broken = False
 
-    def receive(self, message: CheckRequest) -> Answer:
+    def receive(self, message: CheckRequest) -> Sent:
         """The answer to the check."""
         try:
             request = checked_request(message, self._client)
@@ -57,7 +69,7 @@ class Check:
         except ProtocolError as error:
             return self._refuse(error)
 
-    def resume(self) -> Answer:
+    def resume(self) -> Sent:
         """Goes on after the `Wait` has settled."""
         try:
             return self._advance(None)
@@ -73,7 +85,7 @@ class Check:
         if self._exchange is not None:
             self._exchange.end(aborted=unfinished or self._broken)
 
-    def _advance(self, sent: bytes | None) -> Answer:
+    def _advance(self, sent: bytes | None) -> Sent:
         try:
             wanted = cast("Walk", self._walk).send(sent)
         except StopIteration as stop:
@@ -86,12 +98,12 @@ class Check:
             raise ProtocolError(f"a plugin needs the whole body: {remedy}")
         return self._advance(self._body)
 
-    def _decide(self, verdict: Verdict) -> CheckResponse:
+    def _decide(self, verdict: Verdict) -> bytes:
         if verdict is not PASS:
             return _denied(cast("Reply", verdict))
         return _ok(cast("Exchange", self._exchange))
 
-    def _refuse(self, error: ProtocolError) -> CheckResponse:
+    def _refuse(self, error: ProtocolError) -> bytes:
         _log.warning("request refused: %s", error)
         self._broken = True
         self.close()
@@ -110,51 +122,39 @@ def _whole_body(message: CheckRequest, length: str | None) -> bytes | None:
     return http.raw_body
 
 
-def _ok(exchange: Exchange) -> CheckResponse:
+def _ok(exchange: Exchange) -> bytes:
     request = exchange.request
     if exchange.new_request_body is not None:
         raise ProtocolError("a plugin replaced the body, which ext_authz can't carry: use ext_proc")
-    # Without a status the request would be allowed too; it is written all the same, as every verdict is.
-    answer = CheckResponse(status=Status(code=_OK))
-    answer.dynamic_metadata.update({DECIDED: True})
-    ok = answer.ok_response
-    ok.SetInParent()
+    parts: list[bytes] = []
     for name, values in request.headers.changes():
         # Envoy removes after it sets, and a second option of a name replaces the first.
-        if values:
-            _add(ok.headers, name, ", ".join(values))
-        else:
-            ok.headers_to_remove.append(name)
+        parts.append(_header(_SET, name, ", ".join(values)) if values else sized(_REMOVE, name.encode()))
     if request.target_changed:
-        _add(ok.headers, ":path", request.target)
-    for name, values in request.reply_changes():
-        # Without `append: false` upstream's value would stand beside it.
-        _add(ok.response_headers_to_add, name, ", ".join(values)).append.value = False
-    return answer
+        parts.append(_header(_SET, ":path", request.target))
+    # Without `append: false` upstream's value would stand beside it.
+    parts += [_header(_REPLY, name, ", ".join(values), _REPLACES) for name, values in request.reply_changes()]
+    return _PASSED + sized(_OK_RESPONSE, b"".join(parts))
 
 
-def _denied(verdict: Reply) -> CheckResponse:
-    answer = CheckResponse(status=Status(code=_PERMISSION_DENIED))
-    denied = answer.denied_response
-    denied.status.code = verdict.status
-    for name, value in verdict.headers:
-        # `append` stays unset: that keeps repeated names apart, and with it Envoy would drop the header.
-        _add(denied.headers, name, value)
+def _denied(verdict: Reply) -> bytes:
+    # `append` stays unset: that keeps repeated names apart, and with it Envoy would drop the header.
+    headers = [_header(_SET, name, value) for name, value in verdict.headers]
     if verdict.grpc_status is not None:
-        _add(denied.headers, "grpc-status", str(verdict.grpc_status))
-    denied.body = _text(verdict.body, "reply's body")
-    return answer
+        headers.append(_header(_SET, "grpc-status", str(verdict.grpc_status)))
+    _check_text(verdict.body, "reply's body")
+    status = sized(_STATUS, _CODE + number(verdict.status))
+    return _REFUSED + sized(_DENIED_RESPONSE, status + b"".join(headers) + sized(_BODY, verdict.body))
 
 
-def _add(options: MutableSequence[HeaderValueOption], name: str, value: str) -> HeaderValueOption:
+def _header(where: bytes, name: str, value: str, append: bytes = b"") -> bytes:
     # ext_authz reads only value; raw_value arrives empty.
-    text = _text(value.encode("utf-8", "surrogateescape"), f"value of {name}")
-    options.append(HeaderValueOption(header=HeaderValue(key=name, value=text)))
-    return options[-1]
+    _check_text(value.encode("utf-8", "surrogateescape"), f"value of {name}")
+    return sized(where, text_header(name, value) + append)
 
 
-def _text(raw: bytes, what: str) -> str:
+def _check_text(raw: bytes, what: str) -> None:
     try:
-        return raw.decode()
+        raw.decode()
     except UnicodeDecodeError:
         raise ProtocolError(f"the {what} is not UTF-8, which ext_authz can't carry: use ext_proc") from None

@@ -1,4 +1,4 @@
-"""One ext_proc stream as a state machine: messages in, messages out, no I/O.
+"""One ext_proc stream as a state machine: messages in, their answers out, no I/O.
 
 Envoy sends the request's headers, then its body if asked to, then the same of the response; while a request still
 streams, messages of both may alternate. A message that makes no sense here gets a refusal, and an error ends the
@@ -17,26 +17,26 @@ from outrider.request import Request
 from outrider.response import Refusal, Response
 from outrider.verdict import NO_ROUTE, PASS, UNCHECKED, Reply, Verdict, reply
 from outrider.waiting import Wait
-from outrider_envoy.answers import UNTOUCHED, chunk_answers, request_answer, response_answer
+from outrider_envoy.answers import UNTOUCHED, Answer, chunk_answers, request_answer, response_answer
 from outrider_envoy.direction import Direction, Kind
 from outrider_envoy.errors import ProtocolError
-from outrider_envoy.fitting import fitted
+from outrider_envoy.fitting import fit
 from outrider_envoy.modes import DUPLEX, NONE, processing_mode
 from outrider_envoy.mutations import immediate
-from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
+from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest
 from outrider_envoy.reading import attribute, is_upgrade, refused_upgrade, request_of, response_of
 from outrider_envoy.selection import Chains
 
 _log = logging.getLogger("outrider.envoy")
 
-Answer = ProcessingResponse | Wait
+Sent = bytes | Wait
 
 
 class Conversation:
     """One stream, which is one request and its response.
 
-    `receive` takes a message and gives the answer, or a `Wait`: let it settle, then call `resume`. What is then in
-    `rest` is to be sent behind it. `close` when the stream has ended, by half-close or by cancel: both are normal.
+    `receive` takes a message and gives the answer in bytes, or a `Wait`: let it settle, then call `resume`. What is
+    then in `rest` is to be sent behind it. `close` when the stream has ended, by half-close or cancel: both are normal.
     """
 
     __slots__ = (
@@ -57,7 +57,7 @@ class Conversation:
     )
 
     def __init__(self, chains: Chains, route: str | None) -> None:
-        self.rest: Sequence[ProcessingResponse] = ()
+        self.rest: Sequence[bytes] = ()
         self._chains = chains
         self._route = route
         self._exchange: Exchange | None = None
@@ -69,10 +69,10 @@ class Conversation:
         self._kind: Kind | None = None
         self._chunk = b""
         self._last = False
-        self._final: ProcessingResponse | None = None
+        self._final: bytes | None = None
         self._broken = False
 
-    def receive(self, message: ProcessingRequest) -> Answer:
+    def receive(self, message: ProcessingRequest) -> Sent:
         """The answer to one message. Raises `ProtocolError` for a kind that nobody knows."""
         kind: Kind | None = message.WhichOneof("request")
         if kind is None:
@@ -86,7 +86,7 @@ class Conversation:
         except ProtocolError as error:
             return self._refuse(error)
 
-    def resume(self) -> Answer:
+    def resume(self) -> Sent:
         """Goes on after the `Wait` has settled."""
         try:
             return self._advance(None)
@@ -113,7 +113,7 @@ class Conversation:
             return False
         return self._kind is None or self._request.is_open or self._response.is_open
 
-    def _dispatch(self, kind: Kind, message: ProcessingRequest) -> Answer:
+    def _dispatch(self, kind: Kind, message: ProcessingRequest) -> Sent:
         if kind == "request_headers":
             return self._request_headers(message)
         if kind == "response_headers":
@@ -124,7 +124,7 @@ class Conversation:
         part = message.request_body if kind == "request_body" else message.response_body
         return self._body(part.body, last=part.end_of_stream)
 
-    def _request_headers(self, message: ProcessingRequest) -> Answer:
+    def _request_headers(self, message: ProcessingRequest) -> Sent:
         if self._exchange is not None or self._upstream is not None:
             raise ProtocolError("request headers came twice, or after the response's")
         request = request_of(message)
@@ -151,7 +151,7 @@ class Conversation:
         self._request.sends(modes.request_body_mode)
         self._response.sends(modes.response_body_mode)
 
-    def _response_headers(self, message: ProcessingRequest) -> Answer:
+    def _response_headers(self, message: ProcessingRequest) -> Sent:
         if self._upstream is not None:
             raise ProtocolError("response headers came twice")
         if self._request.stop():
@@ -169,7 +169,7 @@ class Conversation:
         self._response.walk = self._exchange.response_phase(self._upstream)
         return self._advance(None)
 
-    def _body(self, body: bytes, *, last: bool) -> Answer:
+    def _body(self, body: bytes, *, last: bool) -> Sent:
         active = self._active
         if active.over:
             raise ProtocolError(
@@ -183,7 +183,7 @@ class Conversation:
             return self._advance(body)
         return self._pieces(chunk_answers(active, body, body, last=last))
 
-    def _trailers(self, kind: Kind) -> Answer:
+    def _trailers(self, kind: Kind) -> Sent:
         self._active.over = True
         if self._active.state == "awaits body":
             # A message with trailers and not one byte of body.
@@ -200,14 +200,14 @@ class Conversation:
         elif self._upstream is None and (self._request.walk is not None or self._expects_response()):
             raise ProtocolError(f"{kind} without the response's headers: set response_header_mode to SEND")
 
-    def _feed(self, chunk: bytes, *, last: bool) -> Answer:
+    def _feed(self, chunk: bytes, *, last: bool) -> Sent:
         active, exchange = self._active, cast("Exchange", self._exchange)
         self._chunk, self._last = chunk, last
         feed = exchange.request_chunk if active is self._request else exchange.response_chunk
         active.walk = feed(chunk, last=last)
         return self._advance(None)
 
-    def _advance(self, sent: bytes | None) -> Answer:
+    def _advance(self, sent: bytes | None) -> Sent:
         active = self._active
         if (walk := active.walk) is None:
             raise ProtocolError("nothing waits to go on")
@@ -218,7 +218,7 @@ class Conversation:
             if active.bodiless:
                 return self._advance(None)
             active.state = "awaits body"
-            return self._fitted(UNTOUCHED[active.headers])
+            return self._fitted(Answer(active.headers))
         except StopIteration as stop:
             active.walk = None
             ended: Verdict | bytes = stop.value
@@ -226,7 +226,7 @@ class Conversation:
             return self._end(ended)
         return self._decided() if ended is PASS else self._passed_on(cast("bytes", ended))
 
-    def _decided(self) -> Answer:
+    def _decided(self) -> Sent:
         """The hooks on headers and on a whole body let the message on."""
         active, exchange, kind = self._active, cast("Exchange", self._exchange), cast("Kind", self._kind)
         chunks = self._chunks()
@@ -240,9 +240,9 @@ class Conversation:
             answer = request_answer(kind, exchange)
         else:
             answer = response_answer(kind, exchange, cast("Response", self._upstream))
-        return self._fitted(answer) if kind == active.headers else answer
+        return self._fitted(answer) if kind == active.headers else answer.write()
 
-    def _passed_on(self, goes: bytes) -> Answer:
+    def _passed_on(self, goes: bytes) -> Sent:
         """The chunk hooks are done with one piece."""
         active, exchange = self._active, cast("Exchange", self._exchange)
         if self._last:
@@ -257,11 +257,11 @@ class Conversation:
         held = chunk_answers(active, chunk, goes, last=False) if goes else []
         return self._pieces([*held, UNTOUCHED[active.trailers]])
 
-    def _pieces(self, answers: list[ProcessingResponse]) -> ProcessingResponse:
+    def _pieces(self, answers: list[bytes]) -> bytes:
         self.rest = answers[1:]
         return answers[0]
 
-    def _without_body(self, goes: bytes, exchange: Exchange) -> Answer:
+    def _without_body(self, goes: bytes, exchange: Exchange) -> Sent:
         """There is no body; what the chunk hooks made of its end may be one."""
         if self._active is self._request:
             exchange.request_chunks, exchange.new_request_body = None, goes or None
@@ -269,20 +269,21 @@ class Conversation:
             exchange.response_chunks, exchange.new_response_body = None, goes or None
         return self._decided()
 
-    def _fitted(self, answer: ProcessingResponse) -> ProcessingResponse:
+    def _fitted(self, answer: Answer) -> bytes:
         """The answer to a header message, with another body mode where that fits the message better."""
         active = self._active
         if active.configured == NONE and active.state == "passes":
-            return answer
+            return answer.write()
         chunks, other = self._chunks(), self._response if active is self._request else self._request
         resizes = chunks is not None and chunks.resizes
-        return fitted(answer, active, other, cast("Chain", self._chain), resizes=resizes)
+        fit(answer, active, other, cast("Chain", self._chain), resizes=resizes)
+        return answer.write()
 
     def _chunks(self) -> Chunks | None:
         exchange = cast("Exchange", self._exchange)
         return exchange.request_chunks if self._active is self._request else exchange.response_chunks
 
-    def _refuse(self, error: ProtocolError) -> ProcessingResponse:
+    def _refuse(self, error: ProtocolError) -> bytes:
         _log.warning("request refused: %s", error)
         self._broken = True
         self._request.stop()
@@ -290,7 +291,7 @@ class Conversation:
         request = self._exchange.request if self._exchange is not None else Request()
         return self._end(reply(request, Refusal(500, UNCHECKED)))
 
-    def _end(self, refusal: Reply) -> ProcessingResponse:
+    def _end(self, refusal: Reply) -> bytes:
         """A reply is final: whatever Envoy sends after it gets the same answer."""
         self._final = immediate(refusal)
         return self._final

@@ -45,7 +45,7 @@ class Stream:
             answer = self.conversation.resume()
         answers = [answer, *self.conversation.rest]
         self.conversation.rest = ()
-        return [ProcessingResponse.FromString(one.SerializeToString()) for one in answers]
+        return [ProcessingResponse.FromString(one) for one in answers]
 
     def say(self, *messages: ProcessingRequest) -> ProcessingResponse:
         """The answer to the last of the messages."""
@@ -71,7 +71,7 @@ def check(message: CheckRequest, *plugins: Plugin, route: str | None = "orders")
             await answer.settle()
             answer = machine.resume()
         machine.close()
-        return CheckResponse.FromString(answer.SerializeToString())
+        return CheckResponse.FromString(answer)
 
     return asyncio.run(ask())
 

@@ -1,0 +1,3 @@
+"""What can speak gRPC with Envoy."""
+
+ENGINE, GRPCIO = TRANSPORTS = ("engine", "grpcio")

@@ -1,0 +1,188 @@
+"""The calls that Envoy makes, in bytes: what every transport opens, drives and ends."""
+
+import logging
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
+
+from google.protobuf.message import DecodeError
+
+from outrider.metrics import Gauge, Metrics
+from outrider.waiting import Wait
+from outrider_envoy.errors import ProtocolError
+from outrider_envoy.ext_authz import Check
+from outrider_envoy.ext_proc import Conversation
+from outrider_envoy.proto.ext_authz_pb2 import CheckRequest
+from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest
+from outrider_envoy.proto.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from outrider_envoy.reading import CLIENT_KEY
+from outrider_envoy.selection import ROUTE_KEY, Chains
+
+_log = logging.getLogger("outrider.envoy")
+
+PROCESS = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
+CHECK = "/envoy.service.auth.v3.Authorization/Check"
+HEALTH = "/grpc.health.v1.Health/Check"
+METHODS = frozenset({PROCESS, CHECK, HEALTH})
+
+_MessageT = TypeVar("_MessageT", ProcessingRequest, CheckRequest, HealthCheckRequest)
+
+
+class Status(NamedTuple):
+    """How a call ended: a gRPC status code and a text for people."""
+
+    code: int
+    message: str = ""
+
+
+OK = Status(0)
+_INTERNAL = 13
+UNDECIDED = Status(_INTERNAL, "ended before a decision")
+"""A clean end without a decision would let the request through."""
+
+
+class Call(Protocol):
+    """One call. A transport hands it each message, and sends what it answers.
+
+    `receive` and `resume` may raise anything: `failed` says how the call ends then. After a `Wait` has settled comes
+    `resume`, and before that no further message. `half_close` when the last message was answered. `close` once,
+    however the call ended; `lost` if an answer could not be sent.
+    """
+
+    def receive(self, message: bytes) -> Wait | Sequence[bytes]: ...
+    def resume(self) -> Wait | Sequence[bytes]: ...
+    def half_close(self) -> Status: ...
+    def close(self, *, lost: bool = False) -> None: ...
+
+
+class Calls:
+    """The services of one worker."""
+
+    def __init__(self, chains: Chains, metrics: Metrics) -> None:
+        self.serving = False
+        self._chains = chains
+        self._metrics = metrics
+        self._in_flight = metrics.gauge("outrider_requests_in_flight", "Requests that plugins are at work on.")
+
+    def open(self, path: str, metadata: Mapping[str, str]) -> Call:
+        """The call of one of `METHODS`."""
+        if path == PROCESS:
+            conversation = Conversation(self._chains, metadata.get(ROUTE_KEY))
+            return _Process(conversation, self._metrics, self._in_flight)
+        if path == CHECK:
+            check = Check(self._chains, metadata.get(ROUTE_KEY), metadata.get(CLIENT_KEY))
+            return _Check(check, self._in_flight)
+        return _Health(serving=self.serving)
+
+
+def failed(error: BaseException) -> Status:
+    """How a call ends that raised something. One line in the log says what, and nothing that Envoy sent."""
+    if isinstance(error, ProtocolError):
+        _log.warning("stream refused: %s", error)
+    else:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        _log.error("stream failed at %s:%s: %s", Path(frame.filename).name, frame.lineno, type(error).__name__)
+    return Status(_INTERNAL, "refused by outrider")
+
+
+class _Process:
+    """An ext_proc stream."""
+
+    __slots__ = ("_conversation", "_in_flight", "_metrics")
+
+    def __init__(self, conversation: Conversation, metrics: Metrics, in_flight: Gauge) -> None:
+        self._conversation = conversation
+        self._metrics = metrics
+        self._in_flight = in_flight
+        in_flight.add(1)
+
+    def receive(self, message: bytes) -> Wait | Sequence[bytes]:
+        # The heart beats in the same loop, which many busy streams can keep from it.
+        self._metrics.beat(time.monotonic())
+        return self._sent(self._conversation.receive(_parsed(ProcessingRequest, message)))
+
+    def resume(self) -> Wait | Sequence[bytes]:
+        return self._sent(self._conversation.resume())
+
+    def half_close(self) -> Status:
+        return UNDECIDED if self._conversation.undecided else OK
+
+    def close(self, *, lost: bool = False) -> None:
+        self._in_flight.add(-1)
+        if lost:
+            self._conversation.lose()
+        self._conversation.close()
+
+    def _sent(self, answer: bytes | Wait) -> Wait | Sequence[bytes]:
+        if isinstance(answer, Wait):
+            return answer
+        rest, self._conversation.rest = self._conversation.rest, ()
+        return (answer, *rest)
+
+
+class _Check:
+    """An ext_authz check: one message, one answer."""
+
+    __slots__ = ("_answered", "_asked", "_check", "_in_flight")
+
+    def __init__(self, check: Check, in_flight: Gauge) -> None:
+        self._check = check
+        self._in_flight = in_flight
+        self._asked = self._answered = False
+        in_flight.add(1)
+
+    def receive(self, message: bytes) -> Wait | Sequence[bytes]:
+        if self._asked:
+            raise ProtocolError("a second message in one check")
+        self._asked = True
+        return self._sent(self._check.receive(_parsed(CheckRequest, message)))
+
+    def resume(self) -> Wait | Sequence[bytes]:
+        return self._sent(self._check.resume())
+
+    def half_close(self) -> Status:
+        return OK if self._answered else UNDECIDED
+
+    def close(self, *, lost: bool = False) -> None:
+        del lost
+        self._in_flight.add(-1)
+        self._check.close()
+
+    def _sent(self, answer: bytes | Wait) -> Wait | Sequence[bytes]:
+        if isinstance(answer, Wait):
+            return answer
+        self._answered = True
+        return (answer,)
+
+
+class _Health:
+    """A gRPC health check."""
+
+    __slots__ = ("_answered", "_serving")
+
+    def __init__(self, *, serving: bool) -> None:
+        self._serving = serving
+        self._answered = False
+
+    def receive(self, message: bytes) -> Sequence[bytes]:
+        _parsed(HealthCheckRequest, message)
+        self._answered = True
+        status = HealthCheckResponse.SERVING if self._serving else HealthCheckResponse.NOT_SERVING
+        return (HealthCheckResponse(status=status).SerializeToString(),)
+
+    def resume(self) -> Sequence[bytes]:
+        return ()
+
+    def half_close(self) -> Status:
+        return OK if self._answered else UNDECIDED
+
+    def close(self, *, lost: bool = False) -> None: ...
+
+
+def _parsed(kind: type[_MessageT], raw: bytes) -> _MessageT:
+    try:
+        return kind.FromString(raw)
+    except DecodeError:
+        raise ProtocolError("a message that is no protobuf of its kind") from None

@@ -1,0 +1,183 @@
+"""What goes out: answers and trailers, within the windows that the peer gives (RFC 9113, section 5.2)."""
+
+from collections import deque
+from collections.abc import Iterable
+from struct import Struct
+from typing import Final, Protocol
+
+from outrider_envoy.calls import OK, Status
+from outrider_envoy.engine.faults import ConnectionEndsError, ErrorCode, StreamResetError
+from outrider_envoy.engine.frames import DATA, END_HEADERS, END_STREAM, FIRST_WINDOW, HEADERS, MAX_WINDOW, frame
+from outrider_envoy.engine.settings import PeerSettings
+
+# Header blocks of literals that nobody indexes: they need no table, and are the same on every connection (RFC 7541).
+_STATUS_200, _STATUS_405, _STATUS_415 = b"\x88", b"\x08\x03405", b"\x08\x03415"
+_CONTENT_TYPE = b"\x0f\x10\x10application/grpc"
+_RESPONSE: Final = _STATUS_200 + _CONTENT_TYPE
+_ACCEPT_ENCODING = b"\x00\x14grpc-accept-encoding\x08identity"
+_NOT_GRPC: Final = {405: _STATUS_405, 415: _STATUS_415}
+_UNIMPLEMENTED = 12
+
+_DATA_HEAD: Final = Struct(">HBBBLBL")
+"""The header of a DATA frame, and the prefix of the gRPC message in it."""
+_FIRST_HEAD: Final = Struct(f">HBBBL{len(_RESPONSE)}sHBBBLBL")
+"""The same behind the response's headers."""
+_PREFIX: Final = Struct(">BL")
+_PREFIX_SIZE: Final = _PREFIX.size
+
+
+class Sending(Protocol):
+    """The outgoing half of a stream: `queue` holds DATA that has no room yet, `trailers` what follows it."""
+
+    id: int
+    window: int
+    started: bool
+    queue: deque[memoryview]
+    trailers: bytes | None
+
+    def sent(self) -> None:
+        """Its trailers are out."""
+
+
+class Outgoing:
+    """The bytes to be written, in order."""
+
+    __slots__ = ("_blocked", "_out", "settings", "window")
+
+    def __init__(self) -> None:
+        self.settings = PeerSettings()
+        self.window = FIRST_WINDOW
+        self._out: list[bytes] = []
+        self._blocked: dict[int, Sending] = {}
+
+    def put(self, frame: bytes) -> None:
+        """A frame that no window holds up."""
+        self._out.append(frame)
+
+    def take(self) -> bytes:
+        """Everything so far."""
+        out, self._out = self._out, []
+        return b"".join(out)
+
+    def message(self, stream: Sending, message: bytes) -> None:
+        """One gRPC message, behind the response's headers if it is the first."""
+        length = len(message)
+        size = length + _PREFIX_SIZE
+        if size <= stream.window and size <= self.window and size <= self.settings.max_frame and not stream.queue:
+            stream.window -= size
+            self.window -= size
+            high, low, number = size >> 8, size & 0xFF, stream.id
+            if stream.started:
+                head = _DATA_HEAD.pack(high, low, DATA, 0, number, 0, length)
+            else:
+                stream.started = True
+                block = _RESPONSE
+                head = _FIRST_HEAD.pack(
+                    0, len(block), HEADERS, END_HEADERS, number, block, high, low, DATA, 0, number, 0, length
+                )
+            self._out.append(head + message)
+            return
+        self._start(stream)
+        stream.queue.append(memoryview(_PREFIX.pack(0, length) + message))
+        self._flush(stream)
+
+    def end(self, stream: Sending, status: Status) -> None:
+        """The call's status, behind all its messages (gRPC over HTTP/2, Trailers)."""
+        block = _block(status)
+        self._end(stream, block if stream.started else _RESPONSE + block)
+
+    def refuse(self, stream: Sending, http_status: int) -> None:
+        """The answer to what is no gRPC call."""
+        self._end(stream, _NOT_GRPC[http_status])
+
+    def forget(self, stream: Sending) -> bool:
+        """Nothing more goes out for the stream; whether there was something."""
+        self._blocked.pop(stream.id, None)
+        held_up = bool(stream.queue)
+        stream.queue.clear()
+        return held_up
+
+    def widen(self, by: int) -> None:
+        """WINDOW_UPDATE for the connection (section 6.9.1)."""
+        if self.window + by > MAX_WINDOW:
+            raise ConnectionEndsError(ErrorCode.FLOW_CONTROL_ERROR, "a connection's window that is too large")
+        self.window += by
+        for stream in list(self._blocked.values()):
+            self._flush(stream)
+
+    def widen_stream(self, stream: Sending, by: int) -> None:
+        """WINDOW_UPDATE for a stream."""
+        if stream.window + by > MAX_WINDOW:
+            raise StreamResetError(ErrorCode.FLOW_CONTROL_ERROR, "a stream's window that is too large")
+        stream.window += by
+        if stream.queue:
+            self._flush(stream)
+
+    def set(self, payload: bytes, streams: Iterable[Sending]) -> None:
+        """SETTINGS; another initial window changes those of the open streams by as much (section 6.9.2)."""
+        before = self.settings.window
+        self.settings.take(payload)
+        if by := self.settings.window - before:
+            for stream in streams:
+                if stream.window + by > MAX_WINDOW:
+                    raise ConnectionEndsError(ErrorCode.FLOW_CONTROL_ERROR, "a stream's window that is too large")
+                stream.window += by
+        for stream in list(self._blocked.values()):
+            self._flush(stream)
+
+    def _start(self, stream: Sending) -> None:
+        if not stream.started:
+            stream.started = True
+            self._out.append(frame(HEADERS, END_HEADERS, stream.id, _RESPONSE))
+
+    def _end(self, stream: Sending, block: bytes) -> None:
+        stream.trailers = frame(HEADERS, END_HEADERS | END_STREAM, stream.id, block)
+        if not stream.queue:
+            self._out.append(stream.trailers)
+            stream.sent()
+
+    def _flush(self, stream: Sending) -> None:
+        """Sends what the windows allow, in frames that the peer takes (section 4.2)."""
+        queue = stream.queue
+        while queue and (room := min(stream.window, self.window, self.settings.max_frame)) > 0:
+            piece, rest = queue[0][:room], queue[0][room:]
+            if rest:
+                queue[0] = rest
+            else:
+                queue.popleft()
+            stream.window -= len(piece)
+            self.window -= len(piece)
+            self._out.append(frame(DATA, 0, stream.id, bytes(piece)))
+        if queue:
+            self._blocked[stream.id] = stream
+            return
+        self._blocked.pop(stream.id, None)
+        if stream.trailers is not None:
+            self._out.append(stream.trailers)
+            stream.sent()
+
+
+def _block(status: Status) -> bytes:
+    if status == OK:
+        return _OK_BLOCK
+    block = _literal(b"grpc-status", str(status.code).encode())
+    if status.message:
+        block += _literal(b"grpc-message", _percent_encoded(status.message))
+    return block + _ACCEPT_ENCODING if status.code == _UNIMPLEMENTED else block
+
+
+def _literal(name: bytes, value: bytes) -> bytes:
+    """A literal header field without indexing, new name (RFC 7541, section 6.2.2)."""
+    return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+def _percent_encoded(text: str) -> bytes:
+    """grpc-message: printable ASCII without % stays. Cut to what one length byte of HPACK can say."""
+    encoded = b"".join(
+        bytes([byte]) if 0x20 <= byte <= 0x7E and byte != 0x25 else b"%%%02X" % byte for byte in text.encode()
+    )
+    return encoded[:_LONGEST_MESSAGE]
+
+
+_LONGEST_MESSAGE = 120
+_OK_BLOCK: Final = _literal(b"grpc-status", b"0")
