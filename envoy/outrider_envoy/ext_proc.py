@@ -36,7 +36,7 @@ class Conversation:
     """One stream, which is one request and its response.
 
     `receive` takes a message and gives the answer in bytes, or a `Wait`: let it settle, then call `resume`. What is
-    then in `rest` is to be sent behind it. `close` when the stream has ended, by half-close or cancel: both are normal.
+    then in `rest` is to be sent behind it. `close` at the stream's end, by half-close or by cancel: both are normal.
     """
 
     __slots__ = (

@@ -105,8 +105,8 @@ class _LostError(Exception):
 
 
 def _metadata(context: _Context) -> Mapping[str, str]:
-    """What Envoy tells in the gRPC initial metadata."""
-    return {
-        key: value if isinstance(value, str) else value.decode(errors="replace")
-        for key, value in context.invocation_metadata() or ()
-    }
+    """What Envoy tells in the gRPC initial metadata; of a name that comes twice the first value counts."""
+    told: dict[str, str] = {}
+    for key, value in context.invocation_metadata() or ():
+        told.setdefault(key, value if isinstance(value, str) else value.decode(errors="replace"))
+    return told

@@ -18,8 +18,10 @@ from outrider_envoy.engine.frames import (
     HEADER_SIZE,
     HEADERS,
     MAX_FRAME_SIZE,
+    PADDED,
     PING,
     PRIORITY,
+    PRIORITY_FLAG,
     PUSH_PROMISE,
     RST_STREAM,
     SETTINGS,
@@ -40,6 +42,8 @@ _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _NUMBER_SIZE: Final = 4
 _PING_SIZE: Final = 8
 _GOAWAY_SIZE: Final = 8
+_NOT_PLAIN: Final = END_HEADERS | PADDED | PRIORITY_FLAG
+"""What makes HEADERS more than one whole header block, but for END_HEADERS itself."""
 _DRAIN: Final = b"outrider"
 """What the PING says that follows the first GOAWAY: its answer tells that the peer has read it."""
 
@@ -65,12 +69,12 @@ class Connection:
     def __init__(self, settle: Settle, shared: Shared) -> None:
         self.over = False
         self._limits = shared.limits
-        self._outgoing = Outgoing()
+        self._outgoing = Outgoing(shared)
         self._credit = Credit(self._limits)
         self._blocks = Blocks(shared.memory, self._limits)
         self._streams = Streams(self._outgoing, settle, shared, self._credit)
         self._rest = b""
-        self._greeted = self._set = self._draining = False
+        self._greeted = self._set = self._asked = self._draining = False
         self._block: _Block | None = None
         self._frames = {
             HEADERS: self._headers,
@@ -119,8 +123,10 @@ class Connection:
 
     def drain(self) -> None:
         """Asks the peer to begin nothing new; what it begins before it hears that is still served (section 6.8)."""
-        self._outgoing.put(frame(GOAWAY, 0, 0, number(STREAM_BITS) + number(ErrorCode.NO_ERROR)))
-        self._outgoing.put(frame(PING, 0, 0, _DRAIN))
+        if not (self._asked or self.over):
+            self._asked = True
+            self._outgoing.put(frame(GOAWAY, 0, 0, number(STREAM_BITS) + number(ErrorCode.NO_ERROR)))
+            self._outgoing.put(frame(PING, 0, 0, _DRAIN))
 
     def lost(self) -> None:
         """The transport is gone: so are all calls."""
@@ -131,29 +137,36 @@ class Connection:
         """Works off the frames that are whole; what is left waits for more."""
         at, end = 0, len(data)
         if not self._greeted:
-            if not data.startswith(_PREFACE[:end]):
-                raise ConnectionEndsError(ErrorCode.PROTOCOL_ERROR, "no HTTP/2 with prior knowledge")
-            if end < len(_PREFACE):
-                return data
-            self._greeted, at = True, len(_PREFACE)
+            at = self._greet(data)
         unpack, streams = HEADER.unpack_from, self._streams
-        while end - at >= HEADER_SIZE:
+        while self._greeted and end - at >= HEADER_SIZE:
             high, low, kind, flags, stream_id = unpack(data, at)
             start = at + HEADER_SIZE
-            at = start + (high << 8 | low)
-            if at - start > MAX_FRAME_SIZE:
-                raise ConnectionEndsError(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {at - start} bytes")
-            if at > end:
-                return data[start - HEADER_SIZE :]
-            stream_id &= STREAM_BITS
+            stop = start + (high << 8 | low)
+            if stop - start > MAX_FRAME_SIZE:
+                raise ConnectionEndsError(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {stop - start} bytes")
+            if stop > end:
+                break
+            at, stream_id = stop, stream_id & STREAM_BITS
             try:
-                if kind == DATA and self._block is None and self._set:
-                    streams.data(stream_id, flags, data[start:at])
+                if self._block is not None or not self._set:
+                    self._frame(kind, flags, stream_id, data[start:stop])
+                elif kind == DATA:
+                    streams.data(stream_id, flags, data[start:stop])
+                elif kind == HEADERS and flags & _NOT_PLAIN == END_HEADERS and stream_id & 1:
+                    streams.headers(stream_id, data[start:stop], self._blocks, end=bool(flags & END_STREAM))
                 else:
-                    self._frame(kind, flags, stream_id, data[start:at])
+                    self._frame(kind, flags, stream_id, data[start:stop])
             except StreamResetError as fault:
                 streams.fail(stream_id, fault.code)
         return data[at:]
+
+    def _greet(self, data: bytes) -> int:
+        """The client's preface (section 3.4); returns how much of it there is."""
+        if not data.startswith(_PREFACE[: len(data)]):
+            raise ConnectionEndsError(ErrorCode.PROTOCOL_ERROR, "no HTTP/2 with prior knowledge")
+        self._greeted = len(data) >= len(_PREFACE)
+        return len(_PREFACE) if self._greeted else 0
 
     def _frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         if self._block is not None and kind != CONTINUATION:
@@ -225,7 +238,7 @@ class Connection:
         self._credit.spend()
         if not flags & ACK:
             self._outgoing.put(frame(PING, ACK, 0, payload))
-        elif payload == _DRAIN and not self._draining:
+        elif payload == _DRAIN and self._asked and not self._draining:
             self._draining = True
             self._streams.refuse_new()
             self._outgoing.put(frame(GOAWAY, 0, 0, number(self._streams.last) + number(ErrorCode.NO_ERROR)))

@@ -27,9 +27,9 @@ class Credit:
         if self._left < self._most:
             self._left += _FOR_A_MESSAGE
 
-    def spend(self) -> None:
+    def spend(self, cost: int = 1) -> None:
         """Raises `ConnectionEndsError` if nothing is left."""
-        self._left -= 1
+        self._left -= cost
         if self._left < 0:
             self._refill()
 

@@ -4,19 +4,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from outrider_envoy.calls import Status
-from outrider_envoy.engine.limits import Limits
+from outrider_envoy.engine.shared import Shared
 
 PREFIX: Final = 5
 _INTERNAL, _UNIMPLEMENTED, _RESOURCE_EXHAUSTED = 13, 12, 8
-
-
-class Held:
-    """How many bytes a server holds for messages that are unfinished or wait for their turn."""
-
-    __slots__ = ("bytes",)
-
-    def __init__(self) -> None:
-        self.bytes = 0
 
 
 class BadMessageError(Exception):
@@ -30,12 +21,11 @@ class BadMessageError(Exception):
 class Messages:
     """Puts the messages of one stream together."""
 
-    __slots__ = ("_encoding", "_held", "_limits", "_partial", "_wanted")
+    __slots__ = ("_encoding", "_partial", "_shared", "_wanted")
 
-    def __init__(self, encoding: str, held: Held, limits: Limits) -> None:
+    def __init__(self, encoding: str, shared: Shared) -> None:
         self._encoding = encoding
-        self._held = held
-        self._limits = limits
+        self._shared = shared
         self._partial: bytearray | None = None
         self._wanted = PREFIX
 
@@ -67,7 +57,7 @@ class Messages:
     def drop(self) -> None:
         """Forgets what is unfinished."""
         if self._partial is not None:
-            self._held.bytes -= len(self._partial)
+            self._shared.held -= len(self._partial)
             self._partial = None
 
     def _keep(self, rest: bytes, wanted: int) -> None:
@@ -75,18 +65,16 @@ class Messages:
         self._partial, self._wanted = bytearray(rest), wanted
 
     def _hold(self, more: int) -> None:
-        if self._held.bytes + more > self._limits.held:
+        if not self._shared.hold(more):
             raise BadMessageError(Status(_RESOURCE_EXHAUSTED, "too many messages are held at once"))
-        self._held.bytes += more
 
     def _length(self, payload: bytes, at: int) -> int:
         if payload[at]:
             raise BadMessageError(self._compressed(payload[at]))
         length = int.from_bytes(payload[at + 1 : at + PREFIX], "big")
-        if length > self._limits.message:
-            raise BadMessageError(
-                Status(_RESOURCE_EXHAUSTED, f"a message is longer than {self._limits.message} bytes")
-            )
+        most = self._shared.limits.message
+        if length > most:
+            raise BadMessageError(Status(_RESOURCE_EXHAUSTED, f"a message is longer than {most} bytes"))
         return length
 
     def _compressed(self, flag: int) -> Status:

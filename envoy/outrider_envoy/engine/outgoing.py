@@ -9,6 +9,7 @@ from outrider_envoy.calls import OK, Status
 from outrider_envoy.engine.faults import ConnectionEndsError, ErrorCode, StreamResetError
 from outrider_envoy.engine.frames import DATA, END_HEADERS, END_STREAM, FIRST_WINDOW, HEADERS, MAX_WINDOW, frame
 from outrider_envoy.engine.settings import PeerSettings
+from outrider_envoy.engine.shared import Shared
 
 # Header blocks of literals that nobody indexes: they need no table, and are the same on every connection (RFC 7541).
 _STATUS_200, _STATUS_405, _STATUS_415 = b"\x88", b"\x08\x03405", b"\x08\x03415"
@@ -16,6 +17,8 @@ _CONTENT_TYPE = b"\x0f\x10\x10application/grpc"
 _RESPONSE: Final = _STATUS_200 + _CONTENT_TYPE
 _ACCEPT_ENCODING = b"\x00\x14grpc-accept-encoding\x08identity"
 _NOT_GRPC: Final = {405: _STATUS_405, 415: _STATUS_415}
+_NO_TABLE: Final = b"\x20"
+"""Our dynamic table is of size 0 (RFC 7541, section 6.3)."""
 _UNIMPLEMENTED = 12
 
 _DATA_HEAD: Final = Struct(">HBBBLBL")
@@ -32,23 +35,26 @@ class Sending(Protocol):
     id: int
     window: int
     started: bool
-    queue: deque[memoryview]
+    queue: deque[memoryview] | None
     trailers: bytes | None
 
     def sent(self) -> None:
-        """Its trailers are out."""
+        """Everything is out that was held up, and the trailers if there are any."""
 
 
 class Outgoing:
     """The bytes to be written, in order."""
 
-    __slots__ = ("_blocked", "_out", "settings", "window")
+    __slots__ = ("_blocked", "_out", "_shared", "_table", "settings", "window")
 
-    def __init__(self) -> None:
+    def __init__(self, shared: Shared) -> None:
         self.settings = PeerSettings()
         self.window = FIRST_WINDOW
         self._out: list[bytes] = []
         self._blocked: dict[int, Sending] = {}
+        self._shared = shared
+        # What must stand before the next header block.
+        self._table = b""
 
     def put(self, frame: bytes) -> None:
         """A frame that no window holds up."""
@@ -59,11 +65,16 @@ class Outgoing:
         out, self._out = self._out, []
         return b"".join(out)
 
-    def message(self, stream: Sending, message: bytes) -> None:
-        """One gRPC message, behind the response's headers if it is the first."""
+    def message(self, stream: Sending, message: bytes) -> bool:
+        """One gRPC message, behind the response's headers if it is the first; False if it can't be held."""
         length = len(message)
         size = length + _PREFIX_SIZE
-        if size <= stream.window and size <= self.window and size <= self.settings.max_frame and not stream.queue:
+        if (
+            size <= stream.window
+            and size <= self.window
+            and size <= self.settings.max_frame
+            and not (stream.queue or self._table)
+        ):
             stream.window -= size
             self.window -= size
             high, low, number = size >> 8, size & 0xFF, stream.id
@@ -76,14 +87,19 @@ class Outgoing:
                     0, len(block), HEADERS, END_HEADERS, number, block, high, low, DATA, 0, number, 0, length
                 )
             self._out.append(head + message)
-            return
+            return True
+        if not self._shared.hold(size):
+            return False
         self._start(stream)
+        if stream.queue is None:
+            stream.queue = deque()
         stream.queue.append(memoryview(_PREFIX.pack(0, length) + message))
-        self._flush(stream)
+        self._send(stream)
+        return True
 
     def end(self, stream: Sending, status: Status) -> None:
         """The call's status, behind all its messages (gRPC over HTTP/2, Trailers)."""
-        block = _block(status)
+        block = _OK_BLOCK if status is OK else _block(status)
         self._end(stream, block if stream.started else _RESPONSE + block)
 
     def refuse(self, stream: Sending, http_status: int) -> None:
@@ -93,9 +109,9 @@ class Outgoing:
     def forget(self, stream: Sending) -> bool:
         """Nothing more goes out for the stream; whether there was something."""
         self._blocked.pop(stream.id, None)
-        held_up = bool(stream.queue)
-        stream.queue.clear()
-        return held_up
+        queue, stream.queue = stream.queue, None
+        self._shared.held -= sum(map(len, queue or ()))
+        return bool(queue)
 
     def widen(self, by: int) -> None:
         """WINDOW_UPDATE for the connection (section 6.9.1)."""
@@ -115,8 +131,10 @@ class Outgoing:
 
     def set(self, payload: bytes, streams: Iterable[Sending]) -> None:
         """SETTINGS; another initial window changes those of the open streams by as much (section 6.9.2)."""
-        before = self.settings.window
+        before, table = self.settings.window, self.settings.table
         self.settings.take(payload)
+        if self.settings.smallest_table < table:
+            self._table = _NO_TABLE
         if by := self.settings.window - before:
             for stream in streams:
                 if stream.window + by > MAX_WINDOW:
@@ -128,15 +146,33 @@ class Outgoing:
     def _start(self, stream: Sending) -> None:
         if not stream.started:
             stream.started = True
-            self._out.append(frame(HEADERS, END_HEADERS, stream.id, _RESPONSE))
+            self._out.append(frame(HEADERS, END_HEADERS, stream.id, self._opened(_RESPONSE)))
+
+    def _opened(self, block: bytes) -> bytes:
+        """A header block on its way out; the first after the peer has made its table smaller says so."""
+        before, self._table = self._table, b""
+        return before + block
 
     def _end(self, stream: Sending, block: bytes) -> None:
-        stream.trailers = frame(HEADERS, END_HEADERS | END_STREAM, stream.id, block)
+        stream.trailers = block
         if not stream.queue:
-            self._out.append(stream.trailers)
-            stream.sent()
+            self._finish(stream, block)
+
+    def _finish(self, stream: Sending, block: bytes) -> None:
+        self._out.append(frame(HEADERS, END_HEADERS | END_STREAM, stream.id, self._opened(block)))
+        stream.sent()
 
     def _flush(self, stream: Sending) -> None:
+        """The windows have changed."""
+        self._send(stream)
+        if stream.queue:
+            return
+        if stream.trailers is not None:
+            self._finish(stream, stream.trailers)
+        else:
+            stream.sent()
+
+    def _send(self, stream: Sending) -> None:
         """Sends what the windows allow, in frames that the peer takes (section 4.2)."""
         queue = stream.queue
         while queue and (room := min(stream.window, self.window, self.settings.max_frame)) > 0:
@@ -147,19 +183,15 @@ class Outgoing:
                 queue.popleft()
             stream.window -= len(piece)
             self.window -= len(piece)
+            self._shared.held -= len(piece)
             self._out.append(frame(DATA, 0, stream.id, bytes(piece)))
         if queue:
             self._blocked[stream.id] = stream
-            return
-        self._blocked.pop(stream.id, None)
-        if stream.trailers is not None:
-            self._out.append(stream.trailers)
-            stream.sent()
+        else:
+            self._blocked.pop(stream.id, None)
 
 
 def _block(status: Status) -> bytes:
-    if status == OK:
-        return _OK_BLOCK
     block = _literal(b"grpc-status", str(status.code).encode())
     if status.message:
         block += _literal(b"grpc-message", _percent_encoded(status.message))
@@ -173,10 +205,17 @@ def _literal(name: bytes, value: bytes) -> bytes:
 
 def _percent_encoded(text: str) -> bytes:
     """grpc-message: printable ASCII without % stays. Cut to what one length byte of HPACK can say."""
-    encoded = b"".join(
-        bytes([byte]) if 0x20 <= byte <= 0x7E and byte != 0x25 else b"%%%02X" % byte for byte in text.encode()
-    )
-    return encoded[:_LONGEST_MESSAGE]
+    out = b""
+    for letter in text:
+        encoded = b"".join(_escaped(byte) for byte in letter.encode())
+        if len(out) + len(encoded) > _LONGEST_MESSAGE:
+            break
+        out += encoded
+    return out
+
+
+def _escaped(byte: int) -> bytes:
+    return bytes([byte]) if 0x20 <= byte <= 0x7E and byte != 0x25 else b"%%%02X" % byte
 
 
 _LONGEST_MESSAGE = 120

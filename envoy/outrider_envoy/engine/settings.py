@@ -11,6 +11,7 @@ _ROW = Struct(">HL")
 _HEADER_TABLE_SIZE, _ENABLE_PUSH, _MAX_CONCURRENT_STREAMS = 0x1, 0x2, 0x3
 _INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE, _MAX_HEADER_LIST_SIZE = 0x4, 0x5, 0x6
 _LONGEST_FRAME = 0xFF_FFFF
+_TABLE = 4096
 
 
 def ours(limits: Limits) -> bytes:
@@ -29,15 +30,23 @@ def ours(limits: Limits) -> bytes:
 
 
 class PeerSettings:
-    """What the peer allows us. Our answers are small and use no header table: two of its settings matter."""
+    """What the peer allows us: the first window of a stream, the longest frame, the size of its header table.
+
+    We use no table. But one that is made smaller, also for a moment, has to be answered (RFC 9113, section 4.3.1).
+    """
 
     def __init__(self) -> None:
+        self.table = self.smallest_table = _TABLE
         self.window = FIRST_WINDOW
         self.max_frame = MAX_FRAME_SIZE
 
     def take(self, payload: bytes) -> None:
         """Takes over a SETTINGS frame; unknown settings are ignored (section 6.5.2)."""
+        self.smallest_table = self.table
         for name, value in _rows(payload):
+            if name == _HEADER_TABLE_SIZE:
+                self.table = value
+                self.smallest_table = min(self.smallest_table, value)
             if name == _ENABLE_PUSH and value > 1:
                 raise ConnectionEndsError(ErrorCode.PROTOCOL_ERROR, f"SETTINGS_ENABLE_PUSH is {value}")
             if name == _INITIAL_WINDOW_SIZE:

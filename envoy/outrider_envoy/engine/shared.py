@@ -1,23 +1,29 @@
 """What all connections of one server share."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from outrider.waiting import Wait
 from outrider_envoy.calls import Call, Status
 from outrider_envoy.engine.blocks import Memory
 from outrider_envoy.engine.limits import Limits
-from outrider_envoy.engine.messages import Held
 from outrider_envoy.engine.opening import Opening
 
 Service: TypeAlias = Callable[[Opening], Call | Status]
 """Opens the call that somebody asks for, or says why not."""
-Settle: TypeAlias = Callable[[Wait, Callable[[], None]], Callable[[], object]]
-"""`settle(wait, done)` lets a hook go on and calls `done` once it has ended; what it returns cancels the hook."""
+
+
+class Settle(Protocol):
+    """Lets a hook go on and calls `done` once it has ended; what it returns cancels the hook."""
+
+    def __call__(self, wait: Wait, done: Callable[[], None], /) -> Callable[[], object]: ...
 
 
 class Shared:
-    """The service, the limits, and what counts against them."""
+    """The service, the limits, and what counts against them.
+
+    `held` is how many bytes wait: of messages that are unfinished or wait for their turn, and of answers.
+    """
 
     __slots__ = ("held", "limits", "memory", "service", "streams")
 
@@ -25,5 +31,12 @@ class Shared:
         self.service = service
         self.limits = limits
         self.memory: Memory = {}
-        self.held = Held()
+        self.held = 0
         self.streams = 0
+
+    def hold(self, more: int) -> bool:
+        """Counts bytes that wait; False if there is no room for them."""
+        if self.held + more > self.limits.held:
+            return False
+        self.held += more
+        return True

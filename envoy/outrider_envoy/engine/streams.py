@@ -13,7 +13,7 @@ from outrider_envoy.engine.opening import Opening, check_trailers
 from outrider_envoy.engine.outgoing import Outgoing
 from outrider_envoy.engine.padding import unpadded
 from outrider_envoy.engine.shared import Settle, Shared
-from outrider_envoy.engine.stream import Line, Stream
+from outrider_envoy.engine.stream import Stream
 
 _REMEMBERED: Final = 1024
 """Of how many streams that are over it is known how they ended."""
@@ -28,23 +28,23 @@ class Streams:
 
     __slots__ = (
         "_credit",
-        "_line",
         "_open",
-        "_outgoing",
         "_over",
         "_received",
         "_refusing",
-        "_shared",
         "_timed",
         "last",
+        "outgoing",
+        "settle",
+        "shared",
     )
 
     def __init__(self, outgoing: Outgoing, settle: Settle, shared: Shared, credit: Credit) -> None:
         self.last = 0
-        self._outgoing = outgoing
-        self._shared = shared
+        self.outgoing = outgoing
+        self.settle: Settle = settle
+        self.shared = shared
         self._credit = credit
-        self._line = Line(outgoing, settle, shared, self._gone)
         self._open: dict[int, Stream] = {}
         self._timed: dict[int, Stream] = {}
         # Whether it was us who reset it: then the peer may not know it yet.
@@ -79,7 +79,7 @@ class Streams:
         else:
             self.last = stream_id
             opening = blocks.opening(block)
-            if self._refusing or len(self._open) >= self._shared.limits.streams:
+            if self._refusing or len(self._open) >= self.shared.limits.streams:
                 raise StreamResetError(ErrorCode.REFUSED_STREAM, "too many streams")
             self._begin(stream_id, opening, end=end)
 
@@ -92,7 +92,7 @@ class Streams:
             self._stray(stream_id, ours=stream is None)
             return
         stream.received += size
-        if stream.received > self._shared.limits.stream_window:
+        if stream.received > self.shared.limits.stream_window:
             raise StreamResetError(ErrorCode.FLOW_CONTROL_ERROR, "more than the stream's window")
         if flags & PADDED:
             payload = unpadded(payload)
@@ -101,22 +101,12 @@ class Streams:
             self._credit.earn()
         elif not payload and not end:
             self._credit.spend()
-        self.give_back(stream)
-
-    def give_back(self, stream: Stream) -> None:
-        """Opens a stream's window again, unless its hooks are behind (section 6.9)."""
-        if stream.received * 2 >= self._shared.limits.stream_window and not (stream.waits or stream.peer_ended):
-            self._outgoing.put(frame(WINDOW_UPDATE, 0, stream.id, number(stream.received)))
-            stream.received = 0
+        stream.give_back()
 
     def reset(self, stream_id: int) -> None:
         """RST_STREAM of the peer (section 6.4): normal at any time."""
         self._check_not_idle(stream_id)
-        stream = self._open.get(stream_id)
-        for _ in range(_FOR_A_CANCELLED_HOOK if stream is not None and stream.waits else 1):
-            self._credit.spend()
-        if stream is not None:
-            self._remove(stream, ours=False)
+        self._cancel(stream_id, ours=False)
 
     def widen(self, stream_id: int, by: int) -> None:
         """WINDOW_UPDATE of a stream (section 6.9)."""
@@ -125,16 +115,12 @@ class Streams:
             raise StreamResetError(ErrorCode.PROTOCOL_ERROR, "a WINDOW_UPDATE of 0")
         stream = self._open.get(stream_id)
         if stream is not None:
-            self._outgoing.widen_stream(stream, by)
+            self.outgoing.widen_stream(stream, by)
 
     def fail(self, stream_id: int, code: ErrorCode) -> None:
         """RST_STREAM of ours (section 5.4.2)."""
-        self._outgoing.put(frame(RST_STREAM, 0, stream_id, number(code)))
-        stream = self._open.get(stream_id)
-        if stream is not None:
-            self._remove(stream, ours=True)
-        else:
-            self._remember(stream_id, ours=True)
+        self.outgoing.put(frame(RST_STREAM, 0, stream_id, number(code)))
+        self._cancel(stream_id, ours=True)
 
     def expire(self, now: float) -> None:
         """Ends the calls whose deadline is over (gRPC over HTTP/2, Timeout)."""
@@ -148,10 +134,11 @@ class Streams:
             self._remove(stream, ours=True)
 
     def _begin(self, stream_id: int, opening: Opening, *, end: bool) -> None:
-        stream = Stream(stream_id, opening, self._line)
-        stream.peer_ended = end
+        if end and opening.length:
+            raise StreamResetError(ErrorCode.PROTOCOL_ERROR, "a content-length, and no body")
+        stream = Stream(stream_id, opening, self, peer_ended=end)
         self._open[stream_id] = stream
-        self._shared.streams += 1
+        self.shared.streams += 1
         if opening.http_status is not None:
             stream.refuse(opening.http_status)
             return
@@ -159,21 +146,19 @@ class Streams:
             stream.end(refusal)
             return
         try:
-            answer = self._shared.service(opening)
+            answer = self.shared.service(opening)
         except BaseException as error:  # noqa: BLE001 - the other streams live on
             answer = failed(error)
         if isinstance(answer, Status):
             stream.end(answer)
             return
-        stream.open(answer)
         if opening.timeout is not None:
             stream.deadline = time.monotonic() + opening.timeout
             self._timed[stream_id] = stream
-        if end:
-            stream.take(b"", end=True)
+        stream.open(answer)
 
     def _refusal(self, opening: Opening) -> Status | None:
-        if self._shared.streams > self._shared.limits.streams:
+        if self.shared.streams > self.shared.limits.streams:
             return _TOO_MANY
         if opening.bad_timeout:
             return _BAD_TIMEOUT
@@ -191,11 +176,11 @@ class Streams:
     def _count(self, size: int) -> None:
         """The connection's window: given back at once, as what is held is bounded elsewhere (section 6.9)."""
         self._received += size
-        window = self._shared.limits.connection_window
+        window = self.shared.limits.connection_window
         if self._received > window:
             raise ConnectionEndsError(ErrorCode.FLOW_CONTROL_ERROR, "more than the connection's window")
         if self._received * 2 >= window:
-            self._outgoing.put(frame(WINDOW_UPDATE, 0, 0, number(self._received)))
+            self.outgoing.put(frame(WINDOW_UPDATE, 0, 0, number(self._received)))
             self._received = 0
 
     def _stray(self, stream_id: int, *, ours: bool) -> None:
@@ -216,15 +201,25 @@ class Streams:
         if stream_id == 0 or stream_id > self.last or stream_id % 2 == 0:
             raise ConnectionEndsError(ErrorCode.PROTOCOL_ERROR, "a frame for a stream that never began")
 
-    def _gone(self, stream: Stream) -> None:
+    def gone(self, stream: Stream) -> None:
         """A call has ended, and all of its answer is out (section 8.1)."""
         if not stream.peer_ended:
-            self._outgoing.put(frame(RST_STREAM, 0, stream.id, number(ErrorCode.NO_ERROR)))
+            self.outgoing.put(frame(RST_STREAM, 0, stream.id, number(ErrorCode.NO_ERROR)))
         self._remove(stream, ours=not stream.peer_ended)
+
+    def _cancel(self, stream_id: int, *, ours: bool) -> None:
+        """A stream ends by a reset. Whoever brings that about pays for it, most where a hook was at work."""
+        stream = self._open.get(stream_id)
+        cost = _FOR_A_CANCELLED_HOOK if stream is not None and stream.waits else 1
+        if stream is not None:
+            self._remove(stream, ours=ours)
+        else:
+            self._remember(stream_id, ours=ours)
+        self._credit.spend(cost)
 
     def _remove(self, stream: Stream, *, ours: bool) -> None:
         del self._open[stream.id]
-        self._shared.streams -= 1
+        self.shared.streams -= 1
         if self._timed:
             self._timed.pop(stream.id, None)
         self._remember(stream.id, ours=ours)
