@@ -7,7 +7,7 @@ from outrider.headers import Fields, Headers
 from outrider.request import Request
 from outrider.response import Refusal, Response
 from outrider_envoy.errors import ProtocolError
-from outrider_envoy.proto.core_pb2 import HeaderMap
+from outrider_envoy.header_map import fields_of
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest
 
@@ -17,23 +17,6 @@ PARTIAL_BODY = "x-envoy-auth-partial-body"
 
 CLIENT_KEY = "outrider-client"
 """The gRPC initial metadata in which ext_authz tells the client's address; `source` there is always the peer."""
-
-
-def fields_of(header_map: HeaderMap) -> Fields:
-    """All fields, with pseudo-headers, bytes kept as surrogate escapes."""
-    fields: Fields = {}
-    for header in header_map.headers:
-        name, raw = header.key, header.raw_value
-        try:
-            # Envoy fills raw_value; value is for one that is told not to.
-            value = raw.decode() or header.value
-        except UnicodeDecodeError:
-            value = raw.decode("utf-8", "surrogateescape")
-        if name in fields:
-            fields[name].append(value)
-        else:
-            fields[name] = [value]
-    return fields
 
 
 def request_of(message: ProcessingRequest) -> Request:
@@ -84,7 +67,7 @@ def checked_request(message: CheckRequest, client: str | None = None) -> Request
     `client` is the caller's address, if it is not that of the connection.
     """
     http = message.attributes.request.http
-    fields = fields_of(http.header_map) if http.header_map.headers else {n: [v] for n, v in http.headers.items()}
+    fields = fields_of(http.header_map) if http.header_map else {n: [v] for n, v in http.headers.items()}
     # Envoy's own word about the body, for us alone.
     fields.pop(PARTIAL_BODY, None)
     fields.setdefault(":method", [http.method])
@@ -97,11 +80,8 @@ def checked_request(message: CheckRequest, client: str | None = None) -> Request
 def is_partial(message: CheckRequest) -> bool:
     """Whether Envoy sent only the beginning of the body (`allow_partial_message`)."""
     http = message.attributes.request.http
-    if http.header_map.headers:
-        return any(
-            one.key == PARTIAL_BODY and b"true" in (one.raw_value, one.value.encode())
-            for one in http.header_map.headers
-        )
+    if http.header_map:
+        return "true" in fields_of(http.header_map).get(PARTIAL_BODY, ())
     return http.headers.get(PARTIAL_BODY) == "true"
 
 

@@ -61,7 +61,7 @@ class Exchange:
         self._slots = slots
         self.progress = progress or Progress()
 
-    def request_phase(self) -> Walk:
+    def request_phase(self) -> Walk:  # noqa: C901 - a call for each step would cost more than it clarifies
         """Runs each step's request hooks until one replies."""
         run, request, passed = self._run, self.request, self.progress.passed
         run.new_message()
@@ -73,7 +73,14 @@ class Exchange:
             try:
                 if step.tolerant:
                     saved = request.snapshot(), self.new_request_body
-                answer = yield from self._request_hooks(step)
+                seen = run.seen_by(step)
+                answer: Any = None
+                request.body_skipped = False
+                if step.on_request is not None:
+                    answer = run.call(step, "on_request", step.on_request, seen)
+                # A plain hook that lets the request on costs no generator.
+                if answer is not None or step.on_request_body is not None:
+                    answer = yield from self._rest_of_step(step, seen, answer)
             except GeneratorExit:
                 raise
             except BaseException as error:
@@ -126,22 +133,17 @@ class Exchange:
         """Tells the plugins that the request is over; a second call does nothing."""
         self.progress.end(self.request, aborted=aborted)
 
-    def _request_hooks(self, step: Step) -> Work:
-        """One step on the request: its headers, then its body if it wants it. None lets the request on."""
-        run, request = self._run, self.request
-        seen = run.seen_by(step)
-        request.body_skipped = False
-        if step.on_request is not None:
-            answer = yield from run.run(step, "on_request", step.on_request, seen)
-            if answer is not None:
-                return answer
-        if step.on_request_body is None or request.body_skipped:
-            return None
+    def _rest_of_step(self, step: Step, seen: Request, answer: object) -> Work:
+        """What `on_request` answered, then the request's body if the step wants it. None lets the request on."""
+        if answer is not None:
+            answer = yield from self._run.weigh(step, "on_request", answer, seen)
+        if answer is not None or step.on_request_body is None or self.request.body_skipped:
+            return answer
         if self._request_body is None:
             self._request_body = yield from self._read_body()
             self.progress.request_bytes = len(self._request_body)
         body = self._request_body if self.new_request_body is None else self.new_request_body
-        answer = yield from run.run(step, "on_request_body", step.on_request_body, seen, body)
+        answer = yield from self._run.run(step, "on_request_body", step.on_request_body, seen, body)
         if isinstance(answer, bytes):
             self.new_request_body = answer
             return None

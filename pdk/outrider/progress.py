@@ -44,7 +44,11 @@ class Progress:
         if self.ended:
             return
         self.ended = True
-        steps = self.passed if self.replied is None else [*self.passed, self.replied]
+        steps = [step for step in self.passed if step.on_log is not None]
+        if self.replied is not None and self.replied.on_log is not None:
+            steps.append(self.replied)
+        if not steps:
+            return
         ending: Ending = "aborted" if aborted else self.ending
         plugin, duration = self.replier.name if self.replier else None, clock() - self.started
         record = LogRecord(ending, self.status, duration, plugin, self.request_bytes, self.response_bytes)

@@ -30,13 +30,13 @@ Work = Generator[_Body | Wait, bytes | None, Any]
 class HookRun:
     """The hooks of one request, one after the other; `hook` is the one that ran last."""
 
-    __slots__ = ("_budget", "_deadline", "hook", "request")
+    __slots__ = ("_began", "_budget", "_deadline", "hook", "request")
 
     def __init__(self, request: Request, budget: float) -> None:
         self.request = request
         self.hook: Hook = "on_request"
         self._budget = budget
-        self._deadline = clock()
+        self._began = self._deadline = clock()
 
     def new_message(self) -> None:
         """The gateway sent something: the hooks have the time of a message again."""
@@ -48,14 +48,26 @@ class HookRun:
         return NarrowRequest(self.request, step.hidden) if step.hidden else self.request
 
     def run(self, step: Step, hook: Hook, method: HookMethod, *seen: object) -> Work:
-        """One hook, timed: a copy of its reply, the bytes that a hook on a body may return, or None."""
+        """One hook and what its answer means: a copy of its reply, the bytes that go on, or None."""
+        answer = self.call(step, hook, method, *seen)
+        return None if answer is None else (yield from self.weigh(step, hook, answer, *seen))
+
+    def call(self, step: Step, hook: Hook, method: HookMethod, *seen: object) -> object:
+        """One hook, timed. None lets the message on, as most hooks do; anything else is for `weigh` to judge."""
         self.hook = hook
-        began = clock()
+        self._began = began = clock()
         try:
             answer = method(*seen)
         except CANCELLATIONS as error:
             raise ContractError("the hook was cancelled from inside") from error
-        if answer is not None and not isinstance(answer, (Response, bytes)):
+        if answer is None:
+            step.took(hook, clock() - began)
+        return answer
+
+    def weigh(self, step: Step, hook: Hook, answer: object, *seen: object) -> Work:
+        """What a hook's answer means: a copy of its reply, the bytes that a hook on a body may return, or None."""
+        began = self._began
+        if not isinstance(answer, (Response, bytes)):
             answer = yield from self._settled(step, answer)
         step.took(hook, clock() - began)
         if answer is None or (isinstance(answer, bytes) and hook in BODY_HOOKS):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness import ask
 from harness.bootstrap import Config, ext_proc, mode, route
 from harness.gateway import Start
 from harness.http1 import request
@@ -137,7 +138,7 @@ def test_an_invalid_header_is_500_even_with_failure_mode_allow(
 def test_bytes_that_are_not_utf8_go_through_both_ways(port: int, processor: Processor, upstream: Upstream) -> None:
     processor.script = answers(request_headers(sets(("x-ours", b"\xe4\xff"))))
     assert request(port, "/", ("x-theirs", "\xff\xfe")).status == 200
-    received = {h.key: h.raw_value for h in processor.stream.first.request_headers.headers.headers}
+    received = {h.key: h.raw_value for h in ask.received(processor.stream.first.request_headers.headers)}
     assert received["x-theirs"] == b"\xff\xfe"
     assert upstream.request.get("x-theirs") == "\xff\xfe"
     assert upstream.request.get("x-ours") == "\xe4\xff"
@@ -148,7 +149,7 @@ def test_only_duplicates_of_headers_that_envoy_knows_are_joined(
 ) -> None:
     twice = [("authorization", "Bearer 1"), ("authorization", "Bearer 2"), ("x-key", "1"), ("x-key", "2")]
     request(port, "/", *twice, ("cookie", "a=1"), ("cookie", "b=2"))
-    received = [(h.key, h.raw_value) for h in processor.stream.first.request_headers.headers.headers]
+    received = [(h.key, h.raw_value) for h in ask.received(processor.stream.first.request_headers.headers)]
     assert [value for key, value in received if key == "authorization"] == [b"Bearer 1,Bearer 2"]
     assert [value for key, value in received if key == "x-key"] == [b"1", b"2"]
     assert [value for key, value in received if key == "cookie"] == [b"a=1", b"b=2"]

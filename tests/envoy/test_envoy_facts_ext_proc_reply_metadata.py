@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from harness import ask
 from harness.bootstrap import FILTERS, Config, cluster, ext_proc, mode, route, typed
 from harness.gateway import Start
 from harness.http1 import Message, request
@@ -89,8 +90,8 @@ def post(port: int) -> Message:
 
 def saw(processor: Processor) -> list[bytes]:
     """The header as the response's message had it."""
-    fields = [m.response_headers.headers.headers for m in processor.stream.received if m.HasField("response_headers")]
-    return [field.raw_value for headers in fields for field in headers if field.key == ID]
+    answers = [m.response_headers for m in processor.stream.received if m.HasField("response_headers")]
+    return [field.raw_value for answer in answers for field in ask.received(answer.headers) if field.key == ID]
 
 
 @pytest.mark.parametrize("everywhere", [True, False], ids=["filter", "route"])

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness import ask
 from harness.bootstrap import ext_authz, ext_proc, mode
 from harness.gateway import Start
 from harness.peer import Peer, client
@@ -62,7 +63,7 @@ def test_without_bodies_a_websocket_passes_and_its_101_is_a_message(
 ) -> None:
     talk(gateway(start, processor, peer, given), peer)
     assert processor.stream.kinds == ["request_headers", "response_headers"]
-    fields = processor.stream.received[1].response_headers.headers.headers
+    fields = ask.received(processor.stream.received[1].response_headers.headers)
     assert {field.key: field.raw_value for field in fields}[":status"] == b"101"
 
 

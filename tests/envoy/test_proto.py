@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
 
 from harness import fields
 from harness.wheels import wheel
@@ -25,6 +25,15 @@ def official() -> dict[str, Any]:
     described: dict[str, Any] = json.loads(done.stdout)
     # Ours is a plain number: the same on the wire as the official enum.
     described["HttpStatus"]["code"] = fields.describe(core_pb2.DESCRIPTOR)["HttpStatus"]["code"]
+    for message, field in [
+        ("HttpHeaders", "headers"),
+        ("HttpTrailers", "trailers"),
+        ("AttributeContext.HttpRequest", "header_map"),
+    ]:
+        # Ours are the bytes of one.
+        number, _, kind, *rest = described[message][field]
+        assert kind == "HeaderMap"
+        described[message][field] = [number, FieldDescriptor.TYPE_BYTES, None, *rest]
     return described
 
 

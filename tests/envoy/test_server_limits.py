@@ -1,6 +1,7 @@
 """How much the worker's gRPC server takes at once, and how it stops."""
 
 import asyncio
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -8,16 +9,18 @@ import pytest
 from harness import ask
 from harness.chains import acts, passes
 from harness.streams import is_untouched
-from harness.worker import HEALTH, Worker, done, served, settled, told
+from harness.worker import ENGINE, HEALTH, Worker, both_transports, channel, done, served, settled, told
 from outrider import Request
 from outrider_envoy import server as server_module
+from outrider_envoy.engine.limits import Limits
 from outrider_envoy.limits import BODY_LIMIT
 from outrider_envoy.proto.health_pb2 import HealthCheckResponse
 
 QUIET = acts(on_request=lambda _: None, on_response=passes)
 
 
-def test_many_streams_are_served_at_once() -> None:
+@both_transports
+def test_many_streams_are_served_at_once(transport: str) -> None:
     async def test(worker: Worker) -> None:
         streams = [worker.stream() for _ in range(50)]
         answers = await asyncio.gather(*(told(stream, ask.request_headers()) for stream in streams))
@@ -25,10 +28,11 @@ def test_many_streams_are_served_at_once() -> None:
         assert worker.in_flight == 50
         await asyncio.gather(*map(done, streams))
 
-    served(test, QUIET)
+    served(transport, test, QUIET)
 
 
-def test_a_body_of_the_largest_size_arrives_whole() -> None:
+@both_transports
+def test_a_body_of_the_largest_size_arrives_whole(transport: str) -> None:
     sizes: list[int] = []
 
     async def test(worker: Worker) -> None:
@@ -42,30 +46,48 @@ def test_a_body_of_the_largest_size_arrives_whole() -> None:
         sizes.append(len(body))
         return b"y" * len(body)
 
-    served(test, acts(on_request_body=replaces))
+    served(transport, test, acts(on_request_body=replaces))
     assert sizes == [BODY_LIMIT]
 
 
-def test_one_stream_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@both_transports
+def test_one_stream_too_many_is_refused(monkeypatch: pytest.MonkeyPatch, transport: str) -> None:
+    """Over all connections: on one of them, a client keeps to the number that was announced."""
     monkeypatch.setattr(server_module, "STREAM_LIMIT", 2)
 
     async def test(worker: Worker) -> None:
         held = [worker.stream() for _ in range(2)]
         for stream in held:
             await told(stream, ask.request_headers())
-        with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await told(worker.stream(), ask.request_headers())
-        assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        await asyncio.gather(*map(done, held))
-        await settled(lambda: worker.in_flight == 0)
-        another = worker.stream()
-        assert (await told(another, ask.request_headers())).HasField("request_headers")
-        await done(another)
+        async with channel(worker.address) as second:
+            other = replace(worker, channel=second)
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await told(other.stream(), ask.request_headers())
+            assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            await asyncio.gather(*map(done, held))
+            await settled(lambda: worker.in_flight == 0)
+            another = other.stream()
+            assert (await told(another, ask.request_headers())).HasField("request_headers")
+            await done(another)
 
-    served(test, QUIET)
+    served(transport, test, QUIET, limits=Limits(streams=2))
 
 
-def test_a_server_that_drains_finishes_what_is_in_flight_and_takes_nothing_new() -> None:
+def test_connections_beyond_the_limit_are_closed_as_they_come() -> None:
+    async def test(worker: Worker) -> None:
+        first = worker.stream()
+        await told(first, ask.request_headers())
+        path = worker.address.removeprefix("unix:")
+        reader, writer = await asyncio.open_unix_connection(path)
+        assert await reader.read() == b""
+        writer.close()
+        await done(first)
+
+    served(ENGINE, test, QUIET, limits=Limits(connections=1))
+
+
+@both_transports
+def test_a_server_that_drains_finishes_what_is_in_flight_and_takes_nothing_new(transport: str) -> None:
     async def test(worker: Worker) -> None:
         stream = worker.stream()
         await told(stream, ask.request_headers())
@@ -82,10 +104,11 @@ def test_a_server_that_drains_finishes_what_is_in_flight_and_takes_nothing_new()
         await done(stream)
         await draining
 
-    served(test, QUIET)
+    served(transport, test, QUIET)
 
 
-def test_a_server_that_drains_cuts_off_what_does_not_end() -> None:
+@both_transports
+def test_a_server_that_drains_cuts_off_what_does_not_end(transport: str) -> None:
     endings: list[str] = []
 
     async def test(worker: Worker) -> None:
@@ -95,11 +118,12 @@ def test_a_server_that_drains_cuts_off_what_does_not_end() -> None:
         await settled(lambda: bool(endings))
         assert await stream.code() is not grpc.StatusCode.OK
 
-    served(test, acts(on_request=lambda _: None, on_log=lambda _, log: endings.append(log.ending)))
+    served(transport, test, acts(on_request=lambda _: None, on_log=lambda _, log: endings.append(log.ending)))
     assert endings == ["aborted"]
 
 
-def test_health_says_serving_and_not_any_more_when_the_server_drains() -> None:
+@both_transports
+def test_health_says_serving_and_not_any_more_when_the_server_drains(transport: str) -> None:
     async def test(worker: Worker) -> None:
         answer = HealthCheckResponse.FromString(await worker.call(HEALTH, b""))
         assert answer.status == HealthCheckResponse.SERVING
@@ -113,4 +137,4 @@ def test_health_says_serving_and_not_any_more_when_the_server_drains() -> None:
         await done(held)
         await draining
 
-    served(test, QUIET)
+    served(transport, test, QUIET)

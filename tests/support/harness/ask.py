@@ -18,12 +18,17 @@ Fields = Sequence[tuple[str, str | bytes]]
 Mode = ProcessingMode.BodySendMode
 
 
-def header_map(fields: Iterable[tuple[str, str | bytes]]) -> HeaderMap:
+def header_map(fields: Iterable[tuple[str, str | bytes]]) -> bytes:
     """Headers as Envoy sends them: in `raw_value`."""
     values = [
         HeaderValue(key=key, raw_value=value.encode() if isinstance(value, str) else value) for key, value in fields
     ]
-    return HeaderMap(headers=values)
+    return HeaderMap(headers=values).SerializeToString()
+
+
+def received(raw: bytes) -> Sequence[HeaderValue]:
+    """The fields of a HeaderMap that Envoy sent."""
+    return HeaderMap.FromString(raw).headers
 
 
 def request_headers(
@@ -91,7 +96,7 @@ def check(
     http.method, http.path, http.host, http.scheme = method, path, host, "http"
     pseudo = [(":method", method), (":path", path), (":authority", host), (":scheme", "http")]
     if raw:
-        http.header_map.MergeFrom(header_map([*pseudo, *fields]))
+        http.header_map = header_map([*pseudo, *fields])
     else:
         for key, value in [*pseudo, *fields]:
             http.headers[key] = value if isinstance(value, str) else value.decode()
