@@ -9,6 +9,7 @@ The supervisor starts it; nobody types this:
 import argparse
 import asyncio
 import faulthandler
+import gc
 import logging
 import resource
 import signal
@@ -34,6 +35,8 @@ _log = logging.getLogger("outrider.worker")
 
 BEAT = 0.1
 """How often a worker tells that it is alive, in seconds."""
+_COLLECT_AFTER = 20_000
+"""How many objects that could be part of a cycle may come into being before the collector looks at the new ones."""
 INHERITED = "fd:"
 """Before the number of a socket that the supervisor opened."""
 DRAIN = 10.0
@@ -84,10 +87,21 @@ async def _serve(server: "_Server", metrics: Metrics) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    _keep_what_is_loaded()
     metrics.set_ready(True)
     await stopping.wait()
     metrics.set_ready(False)
     await server.drain(DRAIN)
+
+
+def _keep_what_is_loaded() -> None:
+    """Has the garbage collector look only at what comes from here on, and less often.
+
+    A request leaves no cycles behind; at the usual threshold, looking for them takes a tenth of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
 
 
 class _Server(Protocol):

@@ -40,19 +40,24 @@ def sized(before: bytes, content: bytes) -> bytes:
 
 _KEY, _VALUE, _RAW_VALUE = tag(1), tag(2), tag(3)
 _HEADER, _APPEND = tag(1), sized(tag(2), number_tag(1) + b"\x01")
+_SHORT: Final = 128
+"""Up to how many characters a header's value is worth remembering: most are the same for many requests."""
 
 
 def raw_header(name: str, value: str, *, append: bool = False) -> bytes:
     """A HeaderValueOption for ext_proc, which reads only `raw_value` and only the older `append`."""
-    header = _key(name) + sized(_RAW_VALUE, value.encode("utf-8", "surrogateescape"))
-    return sized(_HEADER, header) + _APPEND if append else sized(_HEADER, header)
+    header = _known(_RAW_VALUE, name, value) if len(value) <= _SHORT else _header(_RAW_VALUE, name, value)
+    return header + _APPEND if append else header
 
 
 def text_header(name: str, value: str) -> bytes:
     """A HeaderValueOption for ext_authz, which reads only `value`."""
-    return sized(_HEADER, _key(name) + sized(_VALUE, value.encode()))
+    return _known(_VALUE, name, value) if len(value) <= _SHORT else _header(_VALUE, name, value)
 
 
-@lru_cache(maxsize=4096)
-def _key(name: str) -> bytes:
-    return sized(_KEY, name.encode())
+def _header(where: bytes, name: str, value: str) -> bytes:
+    raw = value.encode("utf-8", "surrogateescape")
+    return sized(_HEADER, sized(_KEY, name.encode()) + sized(where, raw))
+
+
+_known = lru_cache(maxsize=4096)(_header)

@@ -5,11 +5,13 @@ import inspect
 import linecache
 import sys
 import traceback
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from importlib.machinery import SourceFileLoader
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from outrider.errors import PluginError
 from outrider.plugin import Plugin, is_abstract, plugin_name
@@ -18,19 +20,47 @@ GROUP = "outrider.plugins"
 """The entry-point group that a package names its plugins in; the bundled ones use it too."""
 
 
-def installed(only: str | None = None) -> dict[str, type[Plugin]]:
-    """Every installed plugin by name, or `only` that one. Raises `PluginError` for one that can't be imported."""
-    found: dict[str, type[Plugin]] = {}
-    entries = entry_points(group=GROUP) if only is None else entry_points(group=GROUP, name=only)
-    for entry in sorted(entries, key=lambda entry: entry.name):
-        try:
-            cls = entry.load()
-        except Exception as error:
-            raise PluginError(f"the plugin {entry.name} of {entry.value} can't be imported: {error}") from error
-        if not (inspect.isclass(cls) and issubclass(cls, Plugin)):
-            raise PluginError(f"the plugin {entry.name} is {entry.value}, which is no Plugin class")
-        found[entry.name] = cls
-    return found
+def installed() -> Mapping[str, type[Plugin]]:
+    """Every installed plugin by name, in the order of the names.
+
+    One is imported when it is first asked for, which raises `PluginError` if it can't be.
+    """
+    return _Installed()
+
+
+class _Installed(Mapping[str, type[Plugin]]):
+    """A process needs few of the plugins, and to import all takes as long as all else that it does to start."""
+
+    def __init__(self) -> None:
+        self._entries = {entry.name: entry for entry in entry_points(group=GROUP)}
+
+    def __getitem__(self, name: str) -> type[Plugin]:
+        return _loaded(self._entries[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._entries))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _loaded(entry: EntryPoint) -> type[Plugin]:
+    try:
+        cls = entry.load()
+    except Exception as error:
+        raise PluginError(f"the plugin {entry.name} of {entry.value} can't be imported: {error}") from error
+    if not (inspect.isclass(cls) and issubclass(cls, Plugin)):
+        raise PluginError(f"the plugin {entry.name} is {entry.value}, which is no Plugin class")
+    return cls
+
+
+def together(*places: Mapping[str, type[Plugin]]) -> Mapping[str, type[Plugin]]:
+    """The plugins of several places by name; where two have one name, that of the first place."""
+    # Its type asks for dicts, as it writes into the first; nobody writes here.
+    return ChainMap(*(cast("dict[str, type[Plugin]]", place) for place in places))
 
 
 def in_folder(folder: Path) -> dict[str, type[Plugin]]:

@@ -1,6 +1,7 @@
 """Whole gateways: `gateway` is shared by many tests, in each protocol; `start` makes one that may be broken."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -97,11 +98,30 @@ def start(tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def started(*services: Config, **gateway: object) -> Outrider:
-            gateway = {"plugin_dirs": [PLUGINS], **gateway}
-            config = {"services": list(services), "consumers": CONSUMERS, "gateway": gateway}
-            return stack.enter_context(behind(tmp_path, config)).ready()
+            return stack.enter_context(behind(tmp_path, _config(services, gateway))).ready()
 
         yield started
+
+
+@pytest.fixture(scope="module")
+def share(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """The same for one that all tests of a file have which ask for the same: each must leave it as it was."""
+    running: dict[str, Outrider] = {}
+    with ExitStack() as stack:
+
+        def shared(*services: Config, **gateway: object) -> Outrider:
+            config = _config(services, gateway)
+            key = json.dumps(config)
+            if key not in running:
+                running[key] = stack.enter_context(behind(tmp_path_factory.mktemp("shared"), config))
+            return running[key].ready()
+
+        yield shared
+
+
+def _config(services: Sequence[Config], gateway: Mapping[str, object]) -> Config:
+    gateway = {"plugin_dirs": [PLUGINS], **gateway}
+    return {"services": list(services), "consumers": CONSUMERS, "gateway": gateway}
 
 
 @pytest.fixture(scope="session")

@@ -18,18 +18,20 @@ LIMIT, MORE, CONNECTIONS = 60, 20, 8
 
 
 @pytest.fixture
-def limited(upstream: Upstream) -> Config:
-    return service("limited", upstream.port, plugin("rate-limit", limit=LIMIT, window=YEAR, by="route"))
+def limited(upstream: Upstream) -> list[Config]:
+    """A route for each test, as each begins with a counter that stands at nothing."""
+    limit = plugin("rate-limit", limit=LIMIT, window=YEAR, by="route")
+    return [service(name, upstream.port, limit) for name in ("exact", "killed", "dead")]
 
 
-def send(gateway: Outrider, count: int) -> list[int]:
+def send(gateway: Outrider, path: str, count: int) -> list[int]:
     """The statuses of so many requests over several connections, all at once."""
 
     def share(number: int) -> list[int]:
         statuses: list[int] = []
         with http1.connect(gateway.port) as connection, connection.makefile("rb") as stream:
             for _ in range(number, count, CONNECTIONS):
-                connection.sendall(b"GET /limited HTTP/1.1\r\nhost: a\r\n\r\n")
+                connection.sendall(f"GET {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
                 response = http1.read(stream)
                 assert response
                 statuses.append(response.status)
@@ -41,22 +43,25 @@ def send(gateway: Outrider, count: int) -> list[int]:
 
 @pytest.mark.parametrize("protocol", ["ext_proc", "ext_authz"])
 def test_exactly_the_limit_passes_over_both_workers(
-    start: Start, limited: Config, upstream: Upstream, protocol: str
+    share: Start, limited: list[Config], upstream: Upstream, protocol: str
 ) -> None:
-    gateway = start(limited, protocol=protocol)
-    statuses = send(gateway, LIMIT + MORE)
+    gateway = share(*limited, protocol=protocol)
+    statuses = send(gateway, "/exact", LIMIT + MORE)
     assert (statuses.count(200), statuses.count(429)) == (LIMIT, MORE)
     assert len(upstream.requests) == LIMIT
 
 
-def test_a_killed_worker_forgets_nothing_that_was_counted(start: Start, limited: Config, upstream: Upstream) -> None:
-    gateway = start(limited)
-    before = send(gateway, LIMIT // 2)
+def test_a_killed_worker_forgets_nothing_that_was_counted(
+    share: Start, limited: list[Config], upstream: Upstream
+) -> None:
+    gateway = share(*limited, protocol="ext_proc")
+    restarts = gateway.metric("outrider_worker_restarts_total")
+    before = send(gateway, "/killed", LIMIT // 2)
     os.kill(gateway.workers()[0], signal.SIGKILL)
-    between = send(gateway, LIMIT // 4)
-    until(lambda: gateway.metric("outrider_worker_restarts_total") == 1)
+    between = send(gateway, "/killed", LIMIT // 4)
+    until(lambda: gateway.metric("outrider_worker_restarts_total") == restarts + 1)
     until(gateway.is_ready)
-    after = send(gateway, LIMIT)
+    after = send(gateway, "/killed", LIMIT)
     passed = [*before, *between, *after].count(200)
     # One that was counted when its worker died was refused with 500, so fewer may pass; never more.
     assert passed == len(upstream.requests) <= LIMIT
@@ -65,13 +70,14 @@ def test_a_killed_worker_forgets_nothing_that_was_counted(start: Start, limited:
 
 
 def test_workers_that_all_die_forget_nothing_that_was_counted(
-    start: Start, limited: Config, upstream: Upstream
+    share: Start, limited: list[Config], upstream: Upstream
 ) -> None:
-    gateway = start(limited)
-    assert set(send(gateway, LIMIT)) == {200}
+    gateway = share(*limited, protocol="ext_proc")
+    restarts = gateway.metric("outrider_worker_restarts_total")
+    assert set(send(gateway, "/dead", LIMIT)) == {200}
     for pid in gateway.workers():
         os.kill(pid, signal.SIGKILL)
-    until(lambda: gateway.metric("outrider_worker_restarts_total") == 2)
+    until(lambda: gateway.metric("outrider_worker_restarts_total") == restarts + 2)
     until(gateway.is_ready)
-    until(lambda: gateway.request("/limited").status == 429)
+    until(lambda: gateway.request("/dead").status == 429)
     assert len(upstream.requests) == LIMIT

@@ -1,7 +1,6 @@
 """jwt-auth behind each gateway: keys from files and from an address, and tokens good and bad."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from harness.http1 import Message
 from harness.outrider import Outrider
 from harness.process import until
 from harness.sample import Protocol
-from harness.tokens import Issuer, alices_own
+from harness.tokens import Issuer, alices_own, in_a_day
 from harness.upstream import Upstream
 
 ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "HS256"]
@@ -76,7 +75,7 @@ def test_a_consumers_own_secret_lets_the_consumer_in(gateway: Outrider, upstream
         {"exp": None},
         {"exp": "tomorrow"},
         {"exp": True},
-        {"nbf": int(time.time()) + 3600},
+        {"nbf": in_a_day()},
         {"iss": "https://somebody-else.example"},
         {"iss": None},
         {"iss": "https://es256.example"},

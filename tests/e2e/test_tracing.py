@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from harness.collector import Collector, Exported
+from harness.collector import Collector, Exported, OtlpProtocol
 from harness.http1 import Message
 from harness.outrider import Config, Outrider, free_port, plugin, service
 from harness.process import until
@@ -23,15 +23,35 @@ def start(start: Start) -> Start:
     return partial(start, workers=1)
 
 
-@pytest.fixture(params=["grpc", "http"])
-def collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
+@pytest.fixture(scope="module", params=["grpc", "http"])
+def shared_collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
     with Collector(request.param) as collector:
         yield collector
 
 
-def traced(upstream: Upstream, collector: Collector, *plugins: Config) -> Config:
+@pytest.fixture
+def collector(shared_collector: Collector) -> Collector:
+    """Every test waits for all its spans, so none comes late."""
+    shared_collector.spans.clear()
+    return shared_collector
+
+
+@pytest.fixture
+def tracing(share: Start, upstream: Upstream, collector: Collector) -> Outrider:
+    """A gateway that all tests here share: /traced, and /keyed for those who have a key."""
+    keyed = traced(upstream, collector, plugin("key-auth"), name="keyed")
+    return share(traced(upstream, collector), keyed, workers=1)
+
+
+@pytest.fixture
+def passing(share: Start, upstream: Upstream) -> Outrider:
+    """One that sends its spans nowhere."""
+    return share(service("traced", upstream.port, plugin("tracing"), plugin("script")), workers=1)
+
+
+def traced(upstream: Upstream, collector: Collector, *plugins: Config, name: str = "traced") -> Config:
     tracing = plugin("tracing", endpoint=collector.endpoint, protocol=collector.protocol)
-    return service("traced", upstream.port, tracing, *plugins)
+    return service(name, upstream.port, tracing, *plugins)
 
 
 def arrived(collector: Collector) -> Exported:
@@ -45,10 +65,9 @@ def sent_on(upstream: Upstream) -> list[str]:
 
 
 def test_a_request_is_a_span_between_downstream_and_upstream(
-    start: Start, upstream: Upstream, collector: Collector
+    tracing: Outrider, upstream: Upstream, collector: Collector
 ) -> None:
-    gateway = start(traced(upstream, collector))
-    response = gateway.request("/traced?key=hunter2", SAMPLED, ("tracestate", "a=1"), ("user-agent", "curl/8"))
+    response = tracing.request("/traced?key=hunter2", SAMPLED, ("tracestate", "a=1"), ("user-agent", "curl/8"))
     span = arrived(collector)
     assert response.status == 200
     assert sent_on(upstream) == ["00", TRACE, span.span_id, "01"]
@@ -71,11 +90,8 @@ def test_a_request_is_a_span_between_downstream_and_upstream(
     }
 
 
-def test_a_refusal_by_a_later_plugin_is_a_span_without_a_consumer(
-    start: Start, upstream: Upstream, collector: Collector
-) -> None:
-    gateway = start(traced(upstream, collector, plugin("key-auth")))
-    assert gateway.request("/traced", SAMPLED).status == 401
+def test_a_refusal_by_a_later_plugin_is_a_span_without_a_consumer(tracing: Outrider, collector: Collector) -> None:
+    assert tracing.request("/keyed", SAMPLED).status == 401
     span = arrived(collector)
     assert span.attributes["http.response.status_code"] == 401
     assert (span.attributes["outrider.ending"], span.attributes["outrider.plugin"]) == ("replied", "key-auth")
@@ -84,11 +100,10 @@ def test_a_refusal_by_a_later_plugin_is_a_span_without_a_consumer(
 
 
 def test_a_span_names_its_consumer_and_upstreams_status(
-    start: Start, upstream: Upstream, collector: Collector
+    tracing: Outrider, upstream: Upstream, collector: Collector
 ) -> None:
-    gateway = start(traced(upstream, collector, plugin("key-auth")))
     upstream.answer = Answer(503)
-    assert gateway.request("/traced", ("x-api-key", "alice-key")).status == 503
+    assert tracing.request("/keyed", ("x-api-key", "alice-key")).status == 503
     span = arrived(collector)
     assert (span.attributes["enduser.id"], span.attributes["http.response.status_code"]) == ("alice", 503)
     assert span.attributes["error.type"] == "503"
@@ -98,39 +113,35 @@ def test_a_span_names_its_consumer_and_upstreams_status(
 
 
 def test_a_trace_that_downstream_does_not_record_is_not_recorded_here(
-    start: Start, upstream: Upstream, collector: Collector
+    tracing: Outrider, upstream: Upstream, collector: Collector
 ) -> None:
-    gateway = start(traced(upstream, collector))
     unsampled = f"00-{'1' * 32}-{SPAN}-00"
-    gateway.request("/traced", ("traceparent", unsampled))
+    tracing.request("/traced", ("traceparent", unsampled))
     assert upstream.request.get("traceparent") == unsampled
-    gateway.request("/traced", SAMPLED)
+    tracing.request("/traced", SAMPLED)
     assert arrived(collector).trace_id == TRACE
 
 
-def test_the_log_names_request_and_trace(start: Start, upstream: Upstream) -> None:
-    gateway = start(service("traced", upstream.port, plugin("tracing"), plugin("script")))
-    response = gateway.request("/traced", SAMPLED, ("x-script", "raise"))
-    [record] = until(lambda: [record for record in gateway.records if record.get("trace_id") == TRACE])
+def test_the_log_names_request_and_trace(passing: Outrider) -> None:
+    response = passing.request("/traced", SAMPLED, ("x-script", "raise"))
+    [record] = until(lambda: [record for record in passing.records if record.get("trace_id") == TRACE])
     assert record["request_id"] == json.loads(response.body)["request_id"]
     assert "plugin script: on_request failed" in record["message"]
 
 
-def test_without_an_endpoint_the_trace_only_passes_through(start: Start, upstream: Upstream) -> None:
-    gateway = start(service("traced", upstream.port, plugin("tracing")))
-    gateway.request("/traced", SAMPLED)
+def test_without_an_endpoint_the_trace_only_passes_through(passing: Outrider, upstream: Upstream) -> None:
+    passing.request("/traced", SAMPLED)
     assert sent_on(upstream) == ["00", TRACE, SPAN, "01"]
     upstream.reset()
-    gateway.request("/traced", ("traceparent", f"00-{TRACE}-{SPAN}-01-x"), ("tracestate", "a=1"))
+    passing.request("/traced", ("traceparent", f"00-{TRACE}-{SPAN}-01-x"), ("tracestate", "a=1"))
     version, trace, span, flags = sent_on(upstream)
     assert (version, len(trace), len(span), flags) == ("00", 32, 16, "01")
     assert trace != TRACE
     assert upstream.request.get("tracestate") is None
 
 
-def test_two_traceparents_are_one_new_trace(start: Start, upstream: Upstream) -> None:
-    gateway = start(service("traced", upstream.port, plugin("tracing")))
-    gateway.request("/traced", SAMPLED, SAMPLED)
+def test_two_traceparents_are_one_new_trace(passing: Outrider, upstream: Upstream) -> None:
+    passing.request("/traced", SAMPLED, SAMPLED)
     assert TRACE not in sent_on(upstream)
 
 
@@ -161,10 +172,10 @@ def answers(gateway: Outrider, count: int) -> list[Message]:
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_a_collector_that_is_not_there_costs_spans_and_no_request(
-    start: Start, upstream: Upstream, protocol: str
+    start: Start, upstream: Upstream, protocol: OtlpProtocol
 ) -> None:
     tracing = plugin("tracing", endpoint=f"http://127.0.0.1:{free_port()}", protocol=protocol, queue=2)
-    gateway = start(service("traced", upstream.port, tracing), workers=1)
+    gateway = start(service("traced", upstream.port, tracing))
     assert {answer.status for answer in answers(gateway, 20)} == {200}
     until(lambda: gateway.metric("outrider_spans_dropped_total", reason="queue") >= 1)
     until(lambda: gateway.metric("outrider_spans_dropped_total") == 20)
@@ -174,19 +185,21 @@ def test_a_collector_that_is_not_there_costs_spans_and_no_request(
     assert gateway.stop() == 0
 
 
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_a_collector_that_hangs_holds_neither_a_request_nor_the_end_up(
-    start: Start, upstream: Upstream, collector: Collector
+    start: Start, upstream: Upstream, protocol: OtlpProtocol
 ) -> None:
-    gateway = start(traced(upstream, collector), workers=1)
-    collector.gate.clear()
-    assert {answer.status for answer in answers(gateway, 20)} == {200}
-    assert gateway.stop() == 0
+    with Collector(protocol) as collector:
+        gateway = start(traced(upstream, collector))
+        collector.gate.clear()
+        assert {answer.status for answer in answers(gateway, 20)} == {200}
+        assert gateway.stop() == 0
     assert gateway.left() == []
 
 
-def test_spans_that_arrived_are_counted(start: Start, upstream: Upstream, collector: Collector) -> None:
-    gateway = start(traced(upstream, collector))
-    answers(gateway, 10)
-    until(lambda: gateway.metric("outrider_spans_exported_total") == 10)
-    assert gateway.metric("outrider_spans_dropped_total") == 0
+def test_spans_that_arrived_are_counted(tracing: Outrider, collector: Collector) -> None:
+    before = tracing.metric("outrider_spans_exported_total")
+    answers(tracing, 10)
+    until(lambda: tracing.metric("outrider_spans_exported_total") == before + 10)
+    assert tracing.metric("outrider_spans_dropped_total") == 0
     assert len({span.trace_id for span in collector.spans}) == 10

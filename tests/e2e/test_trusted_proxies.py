@@ -19,7 +19,7 @@ TELL = plugin("tell")
 def proxied(
     request: pytest.FixtureRequest, shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Outrider]:
-    gateway = {"protocol": request.param, "plugin_dirs": [PLUGINS], "trusted_ips": TRUSTED}
+    gateway = {"protocol": request.param, "plugin_dirs": [PLUGINS], "trusted_ips": TRUSTED, "workers": 1}
     port = shared_upstream.port
     services = [
         service("told", port, TELL),
@@ -172,7 +172,8 @@ def test_a_peer_may_have_an_ipv6_address(
     upstream: Upstream, tmp_path_factory: pytest.TempPathFactory, protocol: str, trusted: str, client: str
 ) -> None:
     port = free_port()
-    gateway = {"protocol": protocol, "plugin_dirs": [PLUGINS], "trusted_ips": [trusted], "listen": f"[::1]:{port}"}
+    listen = {"listen": f"[::1]:{port}", "workers": 1}
+    gateway = {"protocol": protocol, "plugin_dirs": [PLUGINS], "trusted_ips": [trusted], **listen}
     config = {"gateway": gateway, "services": [service("told", upstream.port, TELL)]}
     with Outrider(tmp_path_factory.mktemp("ipv6"), config) as running:
         running.ready().port = port

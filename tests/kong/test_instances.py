@@ -8,6 +8,7 @@ import pytest
 
 from harness.kong_instances import configured, service
 from harness.kong_peer import KongPeer
+from harness.sample import YEAR
 from outrider import Needs, Plugin, Request, Response
 from outrider_kong.crashes import Crashes, event_mark
 from outrider_kong.proto import pluginsocket_pb2 as pb
@@ -144,7 +145,7 @@ def test_plugins_that_run_by_themselves_go_on_with_what_those_before_found(tmp_p
     transform = {"add": {"headers": {"x-caller": "{consumer.username} on {route.name}"}}}
     auth, limit = (
         started(peer, "outrider-key-auth", header="x-api-key"),
-        started(peer, "outrider-rate-limit", limit=1, window=3600),
+        started(peer, "outrider-rate-limit", limit=1, window=YEAR),
     )
     change = started(peer, "outrider-request-transform", __plugin_id="q", **transform)
     peer.headers.append((b"x-api-key", b"alice-key"))
@@ -161,7 +162,7 @@ def test_plugins_that_run_by_themselves_go_on_with_what_those_before_found(tmp_p
 
 def test_a_configuration_is_made_once_for_all_its_instances(tmp_path: Path) -> None:
     peer = configured(tmp_path, consumers=[ALICE])
-    first, second = (started(peer, "outrider-rate-limit", limit=1, window=3600) for _ in range(2))
+    first, second = (started(peer, "outrider-rate-limit", limit=1, window=YEAR) for _ in range(2))
     assert (status(peer, first), status(peer, second)) == (None, 429)
 
 

@@ -237,6 +237,7 @@ def test_a_server_that_leaves_lets_events_end_and_closes_what_is_idle(tmp_path: 
             await until(lambda: served.server.events == 1)
             leaving = asyncio.create_task(served.server.drain(10.0))
             assert await idle.is_closed()
+            idle.writer.close()
             going.set()
             assert await waiting == 418
             busy.writer.close()

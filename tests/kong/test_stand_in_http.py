@@ -1,7 +1,9 @@
 """HTTP/1.1 on both sides of the stand-in."""
 
 import socket
+import struct
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -139,6 +141,26 @@ def test_an_upstream_that_breaks_off_breaks_the_answer_off(upstream: Upstream) -
         with gateway(upstream, port=listener.getsockname()[1]) as kong:
             answer = http1.request(kong.port, "/r")
     assert (answer.status, answer.get("content-length"), answer.body) == (200, "9", b"abc")
+
+
+def test_an_upstream_that_resets_whoever_connects_is_a_502_every_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def reset() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.close()
+
+        thread = threading.Thread(target=reset)
+        thread.start()
+        service = {"name": "s", "url": f"http://127.0.0.1:{server.getsockname()[1]}", "retries": 0}
+        with running({"services": [{**service, "routes": [{"name": "r", "paths": ["/r"]}]}]}) as kong:
+            # The reset arrives before the request is written, or after it.
+            assert {http1.request(kong.port, "/r").status for _ in range(100)} == {502}
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 def test_two_lengths_of_upstream_are_a_502(upstream: Upstream) -> None:

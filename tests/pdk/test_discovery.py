@@ -163,5 +163,7 @@ def test_an_installed_plugin_that_is_none_is_an_error(
         return entries.select(group=group)
 
     monkeypatch.setattr(discovery, "entry_points", found)
+    installed = discovery.installed()
+    assert list(installed) == ["odd"]
     with pytest.raises(PluginError, match=words):
-        discovery.installed()
+        _ = installed["odd"]

@@ -49,7 +49,10 @@ class Connection(asyncio.Protocol):
             self.when_lost(self)
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        """Sends it, unless the other side is gone: `read` tells of that, once all that came before is read."""
+        # uvloop raises RuntimeError for a write to a transport that is closed.
+        if not self.closed:
+            self._transport.write(data)
 
     async def read(self, patience: float) -> bytes:
         """What came or comes next; ClosedError at the end, TimeoutError after `patience` seconds without a byte."""

@@ -139,6 +139,9 @@ class Upstream:
             self._h11.receive_data(data)
 
     def _write(self, event: h11.Event) -> None:
+        # uvloop raises RuntimeError for a write to a transport that is closed.
+        if self._writer.is_closing():
+            raise ConnectionError("closed before the request")
         self._writer.write(self._h11.send(event) or b"")
 
 

@@ -16,6 +16,7 @@ from outrider.config.precedence import ScopedPlugin
 from outrider.config.references import References
 from outrider.config.rows import Rows
 from outrider.config.secrets import Secrets
+from outrider.discovery import together
 from outrider.errors import OutriderError
 from outrider.plugin import Plugin
 
@@ -109,13 +110,14 @@ class _PluginDirs:
         self._document, self._installed, self._find = document, installed, find
 
     def classes(self, rows: Rows) -> Classes:
-        known = dict(self._installed)
+        in_folders: dict[str, type[Plugin]] = {}
+        known = together(in_folders, self._installed)
         for file in _files(rows):
             for index, folder in enumerate(file.gateway.plugin_dirs):
                 for name, cls in self._in_folder(folder, index).items():
                     if name in known and not _is_one(known[name], cls):
                         self._add(index, f"has a second plugin called {name}", "give its class another name")
-                    known[name] = cls
+                    in_folders[name] = cls
         return known
 
     def _in_folder(self, folder: Path, index: int) -> Classes:

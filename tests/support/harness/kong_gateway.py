@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import uvloop
 import yaml
 
 from harness.process import until
@@ -67,7 +68,8 @@ def running(
     """Starts the stand-in and stops it at the end."""
     names = tuple(info.name for info in plugins)
     settings = settings or Settings(plugins=("bundled", *names), read_timeout=10)
-    loop = asyncio.new_event_loop()
+    # As the program has.
+    loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 

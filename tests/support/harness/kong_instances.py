@@ -41,7 +41,7 @@ def kong(folder: Path, *plugins: Plugin, name: str = "outrider-chain-response") 
 
 def configured(folder: Path, *classes: type[Plugin], **config: Any) -> KongPeer:
     """Kong with a plugin server that has a file: the bundled plugins beside `classes`, and no instance yet."""
-    found = discovery.installed() | {plugin_name(cls): cls for cls in classes}
+    found = {**discovery.installed(), **{plugin_name(cls): cls for cls in classes}}
     text = yaml.safe_dump({"_format_version": "3.0", **config})
     configuration = build(parse(text, "outrider.yaml", folder), found)
     metrics = Metrics(slots=1 << 16)

@@ -13,6 +13,7 @@ from harness import http1
 from harness.kong_process import StandIn
 from harness.outrider import service
 from harness.process import until
+from harness.sample import YEAR
 from harness.upstream import Upstream
 from outrider_cli import kong_config
 
@@ -97,7 +98,7 @@ def _file(folder: Path, upstream: Upstream) -> Path:
     (folder / "plugins" / "faults.py").write_text(FAULTS)
     file = folder / "outrider.yaml"
     credentials = {"username": "alice", "keyauth_credentials": [{"key": "alice-key"}]}
-    limit = {"name": "rate-limit", "config": {"limit": 3, "window": 3600, "by": "ip"}}
+    limit = {"name": "rate-limit", "config": {"limit": 3, "window": YEAR, "by": "ip"}}
     routes: list[dict[str, Any]] = [
         {"name": "r", "paths": ["/r"], "strip_path": False, "plugins": [{"name": "faults"}, {"name": "key-auth"}]},
         {"name": "limited", "paths": ["/limited"], "plugins": [limit]},

@@ -4,6 +4,7 @@ import select
 import socket
 from contextlib import suppress
 from typing import Self
+from uuid import uuid4
 
 from harness import http1
 from harness.bootstrap import HTTP, Config, cluster, typed
@@ -134,13 +135,15 @@ class Peer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(DEADLINE)
         self._wires: list[Wire] = []
+        # A port may be given again: an Envoy that an earlier peer had is none for this one, as it has counted.
+        self._name = uuid4().hex
         self.port: int = self._listener.getsockname()[1]
 
     @property
     def cluster(self) -> Config:
         """Takes the place of the usual upstream."""
-        options = typed(HTTP, explicit_http_config=TRAILERS)
-        return cluster("upstream", self.port, typed_extension_protocol_options={HTTP.split("/")[1]: options})
+        options = {HTTP.split("/")[1]: typed(HTTP, explicit_http_config=TRAILERS)}
+        return cluster("upstream", self.port, typed_extension_protocol_options=options, alt_stat_name=self._name)
 
     def accept(self) -> Wire:
         """The next request's connection, after its headers."""

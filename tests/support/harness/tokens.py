@@ -8,6 +8,11 @@ import jwt
 from signing import SECRET, Signer, b64, jwks
 
 
+def in_a_day() -> int:
+    """A time that no run of the tests lives to see, also where a token is made long before its test."""
+    return int(time.time()) + 86_400
+
+
 class Issuer:
     """Somebody who signs tokens with one algorithm; another `number` is another key under the same name."""
 
@@ -18,7 +23,7 @@ class Issuer:
 
     def token(self, **claims: Any) -> str:
         """A good token for alice; a claim that is None is left out."""
-        usual = {"iss": self.name, "sub": "alice", "exp": int(time.time()) + 600}
+        usual = {"iss": self.name, "sub": "alice", "exp": in_a_day()}
         return self._signer.token({name: value for name, value in {**usual, **claims}.items() if value is not None})
 
     def jwks(self) -> str:
@@ -29,12 +34,12 @@ class Issuer:
         """A token with HS256 whose secret is the public key."""
         signer = Signer("HS256", self._signer.kid)
         signer.private = self._signer.pem().encode()
-        return signer.token({"iss": self.name, "sub": "alice", "exp": int(time.time()) + 600})
+        return signer.token({"iss": self.name, "sub": "alice", "exp": in_a_day()})
 
 
 def alices_own(**claims: Any) -> str:
     """A token signed with the secret of a consumer."""
-    return Signer("HS256").token({"iss": "alices-own", "exp": int(time.time()) + 600, **claims})
+    return Signer("HS256").token({"iss": "alices-own", "exp": in_a_day(), **claims})
 
 
 ALICES_SECRET = SECRET.decode()
@@ -42,7 +47,7 @@ ALICES_SECRET = SECRET.decode()
 
 def unsigned(**claims: Any) -> str:
     """A token with the algorithm `none`."""
-    return jwt.encode({"sub": "alice", "exp": int(time.time()) + 600, **claims}, "", algorithm="none")
+    return jwt.encode({"sub": "alice", "exp": in_a_day(), **claims}, "", algorithm="none")
 
 
 def with_payload(token: str, payload: bytes) -> str:
