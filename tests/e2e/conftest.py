@@ -18,6 +18,18 @@ from harness.tokens import Issuer
 from harness.upstream import Upstream
 
 Start = Callable[..., Outrider]
+Shared = Callable[[Protocol, str], Outrider]
+TRANSPORTS = ["engine", "grpcio"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Kong needs no gRPC: behind it one transport is enough."""
+    items[:] = [item for item in items if not _is_kong_over_grpcio(item)]
+
+
+def _is_kong_over_grpcio(item: pytest.Item) -> bool:
+    chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return chosen.get("protocol") == "kong" and chosen.get("transport") == "grpcio"
 
 
 @pytest.fixture(scope="session")
@@ -63,17 +75,18 @@ def shared_gateways(
     issuers: dict[str, Issuer],
     key_server: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[Protocol], Outrider]]:
-    running: dict[Protocol, Outrider] = {}
+) -> Iterator[Shared]:
+    running: dict[tuple[Protocol, str], Outrider] = {}
     with ExitStack() as stack:
 
-        def shared(protocol: Protocol) -> Outrider:
-            if protocol not in running:
+        def shared(protocol: Protocol, transport: str) -> Outrider:
+            key = protocol, transport
+            if key not in running:
                 folder = tmp_path_factory.mktemp(protocol)
                 config = sample(protocol, shared_upstream.port, folder, list(issuers.values()), key_server)
-                running[protocol] = stack.enter_context(behind(folder, config))
+                running[key] = stack.enter_context(behind(folder, config, transport))
             # Asked each time: one that did not start fails every test at once, and with its own words.
-            return running[protocol].ready()
+            return running[key].ready()
 
         yield shared
 
@@ -85,11 +98,18 @@ def protocol(request: pytest.FixtureRequest) -> Protocol:
     return chosen
 
 
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    """What speaks gRPC with Envoy."""
+    chosen: str = request.param
+    return chosen
+
+
 @pytest.fixture
-def gateway(shared_gateways: Callable[[Protocol], Outrider], protocol: Protocol, upstream: Upstream) -> Outrider:
+def gateway(shared_gateways: Shared, protocol: Protocol, transport: str, upstream: Upstream) -> Outrider:
     """A running gateway with the routes of `harness.sample`. Nothing that a test does to it may last."""
     del upstream
-    return shared_gateways(protocol)
+    return shared_gateways(protocol, transport)
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """The same chain, request and answer through every gateway: downstream and upstream see the same."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import starmap
 from typing import Any
 
 from hypothesis import Phase, event, given, settings
@@ -12,8 +13,10 @@ from harness.plays import Scene, Seen, scenes, seen
 from harness.sample import Protocol
 from harness.upstream import Upstream
 
-PROTOCOLS: list[Protocol] = ["ext_proc", "ext_authz", "kong"]
-Gateways = Callable[[Protocol], Outrider]
+Gateways = Callable[[Protocol, str], Outrider]
+PROC: list[tuple[Protocol, str]] = [("ext_proc", "engine"), ("ext_proc", "grpcio")]
+AUTHZ: list[tuple[Protocol, str]] = [("ext_authz", "engine"), ("ext_authz", "grpcio")]
+KONG: tuple[Protocol, str] = ("kong", "engine")
 BOUNDED = settings(
     max_examples=int(os.environ.get("OUTRIDER_EXAMPLES", "60")),
     # Each example is three requests over sockets.
@@ -32,34 +35,29 @@ def played(gateway: Outrider, upstream: Upstream, scene: Scene, path: str) -> tu
     return response.status, seen(response), reached
 
 
+def same(gateways: Iterable[Outrider], upstream: Upstream, path: str, *, whole: bool) -> None:
+    """Holds every gateway against the first, on one scene after the other."""
+    first, *others = gateways
+
+    @BOUNDED
+    @given(scenes(whole=whole))
+    def check(scene: Scene) -> None:
+        expected = played(first, upstream, scene, path)
+        event("reached upstream" if expected[2] else "answered by a plugin")
+        for gateway in others:
+            assert played(gateway, upstream, scene, path) == expected
+
+    check()
+
+
 def test_a_chain_of_request_hooks_does_the_same_behind_each_gateway(
     shared_gateways: Gateways, shared_upstream: Upstream
 ) -> None:
-    proc, authz, kong = map(shared_gateways, PROTOCOLS)
-
-    @BOUNDED
-    @given(scenes(whole=False))
-    def check(scene: Scene) -> None:
-        by_proc, by_authz, by_kong = (
-            played(gateway, shared_upstream, scene, "/played") for gateway in (proc, authz, kong)
-        )
-        event("reached upstream" if by_proc[2] else "answered by a plugin")
-        assert by_proc == by_authz
-        assert by_proc == by_kong
-
-    check()
+    gateways = starmap(shared_gateways, [*PROC, *AUTHZ, KONG])
+    same(gateways, shared_upstream, "/played", whole=False)
 
 
 def test_a_chain_of_all_hooks_does_the_same_behind_ext_proc_and_kong(
     shared_gateways: Gateways, shared_upstream: Upstream
 ) -> None:
-    proc, _, kong = map(shared_gateways, PROTOCOLS)
-
-    @BOUNDED
-    @given(scenes(whole=True))
-    def check(scene: Scene) -> None:
-        by_proc, by_kong = (played(gateway, shared_upstream, scene, "/played-whole") for gateway in (proc, kong))
-        event("reached upstream" if by_proc[2] else "answered by a plugin")
-        assert by_proc == by_kong
-
-    check()
+    same(starmap(shared_gateways, [*PROC, KONG]), shared_upstream, "/played-whole", whole=True)

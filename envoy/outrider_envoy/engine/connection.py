@@ -184,7 +184,7 @@ class Connection:
         """Section 6.2."""
         if stream_id % 2 == 0:
             raise ConnectionEndsError(ErrorCode.PROTOCOL_ERROR, "HEADERS on a stream that clients do not begin")
-        block, end = fragment(stream_id, flags, payload), bool(flags & END_STREAM)
+        block, end = fragment(flags, payload), bool(flags & END_STREAM)
         if flags & END_HEADERS:
             self._streams.headers(stream_id, block, self._blocks, end=end)
         else:
@@ -208,7 +208,7 @@ class Connection:
         if stream_id == 0:
             raise ConnectionEndsError(ErrorCode.PROTOCOL_ERROR, "PRIORITY of no stream")
         self._credit.spend()
-        check_priority(stream_id, payload)
+        check_priority(payload)
 
     def _reset(self, _: int, stream_id: int, payload: bytes) -> None:
         """Section 6.4."""

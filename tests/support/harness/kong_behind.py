@@ -9,11 +9,11 @@ from typing import Any
 from harness.outrider import Config, Outrider, outrider, processes_below
 
 
-def behind(folder: Path, config: Config) -> Outrider:
-    """A gateway for `protocol` of the configuration, which may be kong too."""
+def behind(folder: Path, config: Config, transport: str | None = None) -> Outrider:
+    """A gateway for `protocol` of the configuration, which may be kong too; `transport` is for Envoy alone."""
     gateway = dict(config.get("gateway", {}))
     if gateway.get("protocol") != "kong":
-        return Outrider(folder, config)
+        return Outrider(folder, config, transport=transport)
     del gateway["protocol"]
     return BehindKong(folder, {**config, "gateway": gateway})
 

@@ -55,7 +55,7 @@ def plugin(name: str, **config: Any) -> Config:
 class Outrider:
     """A running `outrider run`, or another command that keeps running; `with` ends it and all its children."""
 
-    def __init__(self, folder: Path, config: Config, *command: str) -> None:
+    def __init__(self, folder: Path, config: Config, *command: str, transport: str | None = None) -> None:
         self.port, self.metrics_port = free_port(), free_port()
         gateway = {
             "listen": f"127.0.0.1:{self.port}",
@@ -73,6 +73,7 @@ class Outrider:
                 self.command(*command),
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
+                env=os.environ if transport is None else os.environ | {"OUTRIDER_TRANSPORT": transport},
                 # As a shell starts it: in a process group of its own.
                 process_group=0,
             )
