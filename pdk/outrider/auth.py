@@ -8,6 +8,7 @@ from pydantic import Field
 from outrider.consumer import Consumer, Identity
 from outrider.errors import StartError
 from outrider.fields import ConsumerName
+from outrider.headers import Headers
 from outrider.plugin import Plugin, Reply
 from outrider.request import Request
 from outrider.response import Refusal, Response
@@ -73,9 +74,10 @@ class Auth(Plugin, abstract=True):
             self.hide_credential(request)
             return None
         outcome = self.authenticate(request)
-        if isinstance(outcome, Awaitable):
-            return self._wait(request, outcome)
-        return self._decide(request, outcome)
+        # Asking for Awaitable is dear, and the answer nearly always no.
+        if isinstance(outcome, Identity) or not isinstance(outcome, Awaitable):
+            return self._decide(request, outcome)
+        return self._wait(request, outcome)
 
     async def _wait(self, request: Request, outcome: Awaitable[Outcome]) -> Reply:
         return self._decide(request, await outcome)
@@ -103,28 +105,14 @@ def admit(request: Request, identity: Identity) -> None:
     """Records who calls and tells upstream."""
     request.consumer = identity.consumer
     request.credential = identity.credential
-    request.claims = identity.claims
-    headers = request.headers
-    headers.strip(IDENTITY_HEADERS)
-    headers["x-credential-identifier"] = identity.credential
-    if identity.consumer is not None:
-        _tell_consumer(request, identity.consumer)
-    for name, value in identity.headers.items():
-        headers[name] = value
+    # An identity can be remembered: what a plugin writes into the claims must not reach the next request.
+    request.claims = dict(identity.claims)
+    request.headers.strip(IDENTITY_HEADERS)
+    request.headers.put(identity.told())
 
 
 def admit_stranger(request: Request, stranger: Consumer) -> None:
     """Lets a request without a good credential in as the anonymous consumer."""
     request.consumer, request.credential, request.claims = stranger, None, {}
     request.headers.strip(IDENTITY_HEADERS)
-    _tell_consumer(request, stranger)
-    request.headers["x-anonymous-consumer"] = "true"
-
-
-def _tell_consumer(request: Request, consumer: Consumer) -> None:
-    headers = request.headers
-    headers["x-consumer-id"] = consumer.id
-    if consumer.username is not None:
-        headers["x-consumer-username"] = consumer.username
-    if consumer.custom_id is not None:
-        headers["x-consumer-custom-id"] = consumer.custom_id
+    request.headers.put(Headers({**stranger.headers(), "x-anonymous-consumer": "true"}))

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from outrider.headers import Headers
+
 JSON = Any
 """Plain JSON data: None, bool, int, float, str, and lists and string-keyed dicts of these."""
 
@@ -20,6 +22,11 @@ class Consumer:
     acls: tuple[str, ...] = ()
     """Groups that the plugin acl allows or denies."""
     tags: tuple[str, ...] = ()
+
+    def headers(self) -> dict[str, str]:
+        """What upstream is told of the consumer."""
+        told = {"id": self.id, "username": self.username, "custom-id": self.custom_id}
+        return {f"x-consumer-{name}": value for name, value in told.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,21 @@ class Identity:
     claims: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """Headers for upstream that carry facts of the identity; their names are declared in `Needs`."""
+    _told: Headers | None = field(default=None, init=False, repr=False, compare=False)
+
+    def told(self) -> Headers:
+        """All that upstream is told, made once: who keeps an identity for many requests has it checked only once.
+
+        Raises `HeaderError` for text that can't stand in a header.
+        """
+        if self._told is not None:
+            return self._told
+        told = Headers({"x-credential-identifier": self.credential})
+        if self.consumer is not None:
+            told.update(self.consumer.headers())
+        told.update(self.headers)
+        object.__setattr__(self, "_told", told)
+        return told
 
 
 class Consumers:

@@ -48,6 +48,8 @@ def header_name(name: str) -> str:
 
 def header_value(name: str, value: str) -> str:
     """`value` as it may stand in a header; raises `HeaderError` for control bytes and text that has no bytes."""
+    if value.isascii() and value.isprintable():
+        return value
     if _CONTROL.search(value):
         raise HeaderError(f"the value for {name!r} has a control character: remove CR, LF, NUL and the like")
     if not value.isascii():
@@ -133,6 +135,15 @@ class Headers(MutableMapping[str, str]):
         self._fields.setdefault(name, []).append(checked)
         self._touched[name] = None
 
+    def put(self, checked: "Headers") -> None:
+        """Sets every field of another, which checked them when they were put there: they aren't checked again.
+
+        For the same headers on many requests.
+        """
+        for name, values in checked._fields.items():
+            self._fields[name] = values.copy()
+            self._touched[name] = None
+
     def discard(self, name: str) -> None:
         """Removes all fields of the name, if any. Unlike `del`, says nothing when there are none."""
         if name.lower() in self._fields:
@@ -202,6 +213,9 @@ class _SentHeaders(Headers):
 
     def append(self, name: str, value: str) -> None:
         raise _too_late(name)
+
+    def put(self, checked: Headers) -> None:
+        raise _too_late(", ".join(checked))
 
 
 def _too_late(name: str) -> TooLateError:

@@ -18,7 +18,8 @@ class ReplyHeaders(Headers):
     __slots__ = ("_names",)
 
     def __init__(self, names: frozenset[str]) -> None:
-        super().__init__()
+        self._fields = {}
+        self._touched = {}
         self._names = names
 
     def __setitem__(self, name: str, value: str) -> None:
@@ -28,6 +29,11 @@ class ReplyHeaders(Headers):
     def append(self, name: str, value: str) -> None:
         self._check(name, value)
         super().append(name, value)
+
+    def put(self, checked: Headers) -> None:
+        for name, value in checked.fields():
+            self._check(name, value)
+        super().put(checked)
 
     def seal(self) -> None:
         self._names = SENT
@@ -40,7 +46,7 @@ class ReplyHeaders(Headers):
     def _check(self, name: str, value: str) -> None:
         if self._names is SENT:
             raise TooLateError(f"reply header {name!r} can't be set any more: use an earlier hook")
-        if name.lower() not in self._names:
+        if name not in self._names and name.lower() not in self._names:
             raise UndeclaredError(f"reply header {name!r}: name it in needs(), Needs(reply_headers=({name!r},))")
         if not value.isascii() and any("\udc80" <= letter <= "\udcff" for letter in value):
             raise HeaderError(f"the value of the reply header {name!r} is not UTF-8")

@@ -8,6 +8,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -26,6 +27,8 @@ _HEAD = struct.Struct("=16s32s")  # what the file is, the key of the digests
 _MAGIC = b"outrider counter"
 _MICRO = 1_000_000
 _TRIES = 20  # for the lock, about 20 microseconds
+_AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
+_REMEMBERED = 4096  # keys whose digests are at hand
 
 
 class StorageError(OutriderError):
@@ -41,7 +44,10 @@ class StorageTimeoutError(StorageError):
 
 
 class Charge(NamedTuple):
-    """A limit that a request falls under: `limit` requests of `key` in each `window` of so many seconds."""
+    """A limit that a request falls under: `limit` requests of `key` in each `window` of so many seconds.
+
+    Keys are remembered: they should be short.
+    """
 
     key: bytes
     limit: int
@@ -51,7 +57,7 @@ class Charge(NamedTuple):
 class Usage(NamedTuple):
     """What is left of one limit after a request was counted or refused; `reset` in seconds from now."""
 
-    limit: int
+    window: int
     remaining: int
     reset: float
     passed: bool
@@ -82,11 +88,12 @@ class SharedCounters:
         if os.fstat(self._fd).st_size < 2 * _BUCKET:
             raise StorageError(f"{path} holds no counters: remove it")
         self._memory = mmap.mmap(self._fd, 0)
-        magic, self._secret = _HEAD.unpack_from(self._memory)
+        magic, secret = _HEAD.unpack_from(self._memory)
         if magic != _MAGIC:
             raise StorageError(f"{path} holds no counters: remove it")
         self._words = memoryview(self._memory).cast("Q")
-        self._buckets = len(self._memory) // _BUCKET - 1  # the head has the room of one
+        buckets = len(self._memory) // _BUCKET - 1  # the head has the room of one
+        self._home = lru_cache(_REMEMBERED)(partial(_home, secret, buckets))
 
     @classmethod
     def private(cls, folder: Path) -> Self:
@@ -127,35 +134,35 @@ class SharedCounters:
         # Who has the lock is done in microseconds unless it was stopped: worth a moment, not worth a wait.
         for _ in range(_TRIES):
             try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._fd, _AT_ONCE)
             except BlockingIOError:
                 continue
             return True
         return False
 
-    def _window(self, charge: Charge, moment: int) -> tuple[bytes, int]:
-        length = charge.window * _MICRO
-        end = moment - moment % length + length
-        # With its window in the digest a key never meets another window's count, whatever the clock does.
-        digest = blake2b(b"%d %d %b" % (end, length, charge.key), digest_size=16, key=self._secret)
-        return digest.digest(), end
-
     def _count(self, charges: Sequence[Charge], moment: int) -> list[Usage]:
         words = self._words
-        windows = [self._window(charge, moment) for charge in charges]
-        places = [self._place(digest, end, moment) for digest, end in windows]
-        room = [words[place] < charge.limit for place, charge in zip(places, charges, strict=True)]
-        if all(room):
-            for place in set(places):
+        found: list[tuple[int, Charge, int]] = []
+        passes = True
+        for charge in charges:
+            key, limit, window = charge
+            length = window * _MICRO
+            left = length - moment % length
+            place = self._place(key, length, moment + left, moment)
+            found.append((place, charge, left))
+            passes = passes and words[place] < limit
+        if passes:
+            for place in {place for place, _, _ in found}:
                 words[place] += 1
+        # If one limit has no room, nothing was counted: each of the others still has the room that it had.
         return [
-            Usage(charge.limit, max(0, charge.limit - words[place]), (end - moment) / _MICRO, passed)
-            for charge, place, (_, end), passed in zip(charges, places, windows, room, strict=True)
+            Usage(window, max(0, limit - words[place]), left / _MICRO, passes or words[place] < limit)
+            for place, (_, limit, window), left in found
         ]
 
-    def _place(self, digest: bytes, end: int, moment: int) -> int:
-        """The word that holds the count of this digest."""
-        bucket = (int.from_bytes(digest[:8]) % self._buckets + 1) * _BUCKET
+    def _place(self, key: bytes, length: int, end: int, moment: int) -> int:
+        """The word that holds the count of a key in a window of that length and end."""
+        digest, bucket = self._home(key, length, end)
         found = self._memory.find(digest, bucket, bucket + _BUCKET)
         # Another end than its own has only a slot whose claim was cut short: it is free.
         if found < 0 or self._words[found // 8 + _END] != end:
@@ -176,6 +183,13 @@ class SharedCounters:
         self._words[slot // 8 + _COUNT] = 0
         self._memory[slot : slot + len(digest)] = digest
         self._words[slot // 8 + _END] = end
+
+
+def _home(secret: bytes, buckets: int, key: bytes, length: int, end: int) -> tuple[bytes, int]:
+    """The digest of a key in a window, and the bucket that it belongs into."""
+    # With its window in the digest a key never meets another window's count, whatever the clock does.
+    digest = blake2b(b"%d %d %b" % (end, length, key), digest_size=16, key=secret).digest()
+    return digest, (int.from_bytes(digest[:8]) % buckets + 1) * _BUCKET
 
 
 _open: WeakValueDictionary[Path, SharedCounters] = WeakValueDictionary()

@@ -48,14 +48,22 @@ class Values:
         self._replace = [(name, compiled(text)) for name, text in replace.items()]
         self._add = [(name, compiled(text)) for name, text in add.items()]
         self._append = [(name, compiled(text)) for name, text in append.items()]
+        texts = [text for _, text in (*self._replace, *self._add, *self._append)]
+        self._is_constant = all(isinstance(text, str) for text in texts)
+        self._known: Filled | None = None
 
     def fill(self, request: Request, response: Response | None = None) -> Filled:
         """The values for one request, as it is now."""
+        if self._known is not None:
+            return self._known
 
         def filled(values: Iterable[tuple[str, str | Template]]) -> list[tuple[str, str]]:
             return [(name, text if isinstance(text, str) else text(request, response)) for name, text in values]
 
-        return Filled(filled(self._replace), filled(self._add), filled(self._append))
+        found = Filled(filled(self._replace), filled(self._add), filled(self._append))
+        if self._is_constant:
+            self._known = found
+        return found
 
 
 def change_headers(headers: Headers, remove: Iterable[str], rename: Mapping[str, str], values: Filled) -> None:

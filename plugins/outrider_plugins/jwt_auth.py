@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import re
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
@@ -14,7 +14,6 @@ from outrider import (
     Consumers,
     Credential,
     HeaderName,
-    Headers,
     Identity,
     Needs,
     Refusal,
@@ -49,7 +48,6 @@ PATIENCE = 1.0
 # Wide, so that nothing which another server might read as a bearer token is overlooked. Gateways join repeated
 # headers with a comma.
 _ANY_BEARER = re.compile(r"(?:^|,)\s*bearer(?![!#$%&'*+.^_`|~0-9a-z-])", re.IGNORECASE)
-_ONE_BEARER = re.compile(r"bearer +([^\s,]+) *", re.IGNORECASE)  # RFC 6750, section 2.1
 
 # RFC 6749, section 3.3: no quote and no backslash, so it can stand in a challenge.
 Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]
@@ -147,28 +145,22 @@ class JwtAuth(Auth):
 
     def authenticate(self, request: Request, /) -> Identity | Refusal | None:
         credentials = request.headers.get_all("authorization")
-        if not any(map(_ANY_BEARER.search, credentials)):
-            return None
-        token = _ONE_BEARER.fullmatch(credentials[0]) if len(credentials) == 1 else None
         try:
-            identity = self._verifier.verify(token[1]) if token else None
+            identity = self._verifier.verify(_only_token(credentials))
         except TokenError:
-            identity = None
+            return self.refuse(challenge='Bearer error="invalid_token"') if _have_token(credentials) else None
         except NoKeysError:
             return Refusal(503, "Tokens can't be checked now", headers={"retry-after": "5"})
-        if identity is None:
-            return self.refuse(challenge='Bearer error="invalid_token"')
-        if not _scopes(identity.claims).issuperset(self.required_scopes):
+        if self.required_scopes and not _scopes(identity.claims).issuperset(self.required_scopes):
             return self._forbid()
-        # The identity is remembered: what a plugin writes into the claims must not reach the token's next request.
-        return replace(identity, claims=dict(identity.claims))
+        return identity
 
     def challenge(self) -> str:
         # RFC 6750, section 3: no error code where there was no token, but at least one parameter.
         return 'Bearer realm="outrider"'
 
     def hide_credential(self, request: Request, /) -> None:
-        if any(map(_ANY_BEARER.search, request.headers.get_all("authorization"))):
+        if _have_token(request.headers.get_all("authorization")):
             request.headers.discard("authorization")
 
     def _trusted(self, consumers: Consumers) -> dict[str, Trust]:
@@ -197,10 +189,11 @@ class JwtAuth(Auth):
         found = ((header, member(claims, claim)) for claim, header in self.claims_to_headers.items())
         try:
             headers = {header: _text(value) for header, value in found if value is not None}
-            Headers({**headers, "x-credential-identifier": credential})
+            identity = Identity(credential, consumer, claims, headers)
+            identity.told()
         except (HeaderError, RecursionError) as error:
             raise TokenError("a claim that can't stand in a header") from error
-        return Identity(credential, consumer, claims, headers)
+        return identity
 
 
 async def _fetch_keys(sources: list[RemoteKeys], runtime: Runtime) -> None:
@@ -239,6 +232,22 @@ def _warn_of_short_secrets(consumers: Consumers) -> None:
             _log.warning(
                 "a secret in jwt_secrets of %s is shorter than %s wants it: it can be guessed", owner, algorithm
             )
+
+
+def _have_token(credentials: Sequence[str]) -> bool:
+    return any(map(_ANY_BEARER.search, credentials))
+
+
+def _only_token(credentials: Sequence[str]) -> str:
+    """The token of the only credential (RFC 6750, section 2.1). Raises `TokenError`.
+
+    What stands in the token is not looked at: only base64url and dots are ever verified, and so remembered.
+    """
+    if len(credentials) == 1:
+        scheme, _, token = credentials[0].partition(" ")
+        if scheme.lower() == "bearer":
+            return token.strip(" ")
+    raise TokenError("not one credential, and a bearer token")
 
 
 def _text(value: Any) -> str:

@@ -1,11 +1,10 @@
 """Verifies tokens for jwt-auth, and remembers those that were good."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Generic, NamedTuple, TypeVar
-
-from cachetools import TLRUCache
 
 from outrider import Credential
 from outrider_plugins.jwks import KeySource
@@ -54,7 +53,7 @@ class Verifier(Generic[Made]):
         self._clock = clock
         self._sources = [trust.source for trust in trusted.values()]
         self._versions = self._current_versions()
-        self._known = TLRUCache[bytes, tuple[Made, float]](SIZE, lambda _, known, __: known[1], timer=clock)
+        self._known: OrderedDict[bytes, tuple[Made, float]] = OrderedDict()
 
     def verify(self, text: str) -> Made:
         """Raises `TokenError` for a token that is not good, `NoKeysError` if nobody can say."""
@@ -64,12 +63,19 @@ class Verifier(Generic[Made]):
             self._versions = versions
         digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(digest)
-        if known is not None:
+        if known is not None and self._clock() < known[1]:
+            self._known.move_to_end(digest)
             return known[0]
         made, end = self._verified(Token.parse(text))
         if len(text) <= LONGEST:
-            self._known[digest] = made, end
+            self._remember(digest, made, end)
         return made
+
+    def _remember(self, digest: bytes, made: Made, end: float) -> None:
+        self._known[digest] = made, end
+        self._known.move_to_end(digest)
+        if len(self._known) > SIZE:
+            self._known.popitem(last=False)
 
     def _verified(self, token: Token) -> tuple[Made, float]:
         trust = self._trusted.get(token.issuer)

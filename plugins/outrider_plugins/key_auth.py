@@ -37,18 +37,19 @@ class KeyAuth(Auth):
         return self
 
     def check(self, consumers: Consumers, /) -> None:
-        _identities(consumers)
+        _credentials(consumers)
 
     async def start(self, runtime: Runtime, /) -> None:
         await super().start(runtime)
-        self._identities = _identities(runtime.consumers)
+        self._credentials = _credentials(runtime.consumers)
 
     def authenticate(self, request: Request, /) -> Identity | Refusal | None:
         keys = list(self._keys(request))
         if not keys:
             return None
-        identity = self._identities.get(_digest(keys[0])) if len(keys) == 1 else None
-        return identity or self.refuse()
+        credential = self._credentials.get(_digest(keys[0])) if len(keys) == 1 else None
+        # An identity keeps its headers: one for each key, made once, would take more room than the keys.
+        return Identity(credential.id, credential.consumer) if credential else self.refuse()
 
     def challenge(self) -> str:
         return "Key"
@@ -87,14 +88,14 @@ def _digest(key: str) -> bytes:
     return sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def _identities(consumers: Consumers) -> dict[bytes, Identity]:
+def _credentials(consumers: Consumers) -> dict[bytes, Credential]:
     """Whose each key is. Found by digest: how long a look-up takes says nothing about how much of a key was right."""
-    found: dict[bytes, Identity] = {}
+    found: dict[bytes, Credential] = {}
     for credential in consumers.credentials("keyauth_credentials"):
         digest = _stored_digest(credential)
         if digest in found:
             raise ValueError("two keyauth_credentials have the same key: give each consumer one of its own")
-        found[digest] = Identity(credential.id, credential.consumer)
+        found[digest] = credential
     return found
 
 

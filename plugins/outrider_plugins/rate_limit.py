@@ -3,8 +3,9 @@
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache
+from hashlib import sha256
 from ipaddress import ip_address
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -18,6 +19,7 @@ from outrider_plugins.members import member
 _log = logging.getLogger("outrider.plugin.rate-limit")
 
 _QUIET = 60.0  # seconds between two log lines that say the same
+_LONGEST = 256  # characters of a key; of a longer one a digest takes its place, since keys are remembered
 _NAMED = ("header:NAME", "claim:NAME")
 Many = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
 Seconds = Annotated[int, Field(ge=1, le=366 * 86_400)]
@@ -114,11 +116,11 @@ class RateLimit(Plugin):
         limits = self.limits
         if self.limit is not None and self.window is not None:
             limits = [Limit(limit=self.limit, window=self.window)]
-        self._limits = [(limit.limit, limit.window) for limit in limits]
+        self._limits = tuple((limit.limit, limit.window) for limit in limits)
         # RateLimit header fields for HTTP, draft-ietf-httpapi-ratelimit-headers-10, section 4.
         self._policy = ", ".join(f'"{window}s";q={limit};w={window}' for limit, window in self._limits)
         self._keys = [_reader(key) for key in ([self.by] if isinstance(self.by, str) else self.by)]
-        self._scope = str(runtime.scope)
+        self._scope = _part(str(runtime.scope))
         self._quiet_until = 0.0
         try:
             self._counters = open_counters(runtime.shared / "rate-limit")
@@ -134,20 +136,20 @@ class RateLimit(Plugin):
             return self._uncounted(request, charges, error)
         return self._answer(request, usages) if usages else self._wait(request, charges)
 
-    async def _wait(self, request: Request, charges: list[Charge]) -> Reply:
+    async def _wait(self, request: Request, charges: Sequence[Charge]) -> Reply:
         try:
             usages = await self._counters.take(charges)
         except StorageError as error:
             return self._uncounted(request, charges, error)
         return self._answer(request, usages)
 
-    def _charges(self, request: Request) -> list[Charge]:
-        # Each part with its length before it: no choice of values makes one key look like another.
-        parts = [self._scope, *(read(request) for read in self._keys)]
-        key = "".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass")
-        return [Charge(key, limit, window) for limit, window in self._limits]
+    def _charges(self, request: Request) -> Sequence[Charge]:
+        key = self._scope
+        for read in self._keys:
+            key += _part(read(request))
+        return _charges_of(key if len(key) <= _LONGEST else _digest(key), self._limits)
 
-    def _uncounted(self, request: Request, charges: list[Charge], error: StorageError) -> Reply:
+    def _uncounted(self, request: Request, charges: Sequence[Charge], error: StorageError) -> Reply:
         self._report(error)
         if self.on_storage_error == "allow":
             return None
@@ -158,22 +160,37 @@ class RateLimit(Plugin):
         return self._answer(request, usages) if usages else Refusal(503, "Requests can't be counted at the moment")
 
     def _answer(self, request: Request, usages: list[Usage]) -> Reply:
-        left = (
-            f'"{window}s";r={usage.remaining};t={math.ceil(usage.reset)}'
-            for (_, window), usage in zip(self._limits, usages, strict=True)
-        )
-        request.reply_headers["ratelimit"] = ", ".join(left)
-        request.reply_headers["ratelimit-policy"] = self._policy
-        waits = [usage.reset for usage in usages if not usage.passed]
-        if not waits:
-            return None
-        return Refusal(429, "Too many requests", headers={"retry-after": str(math.ceil(max(waits)))})
+        told: list[str] = []
+        wait = 0
+        for window, remaining, reset, passed in usages:
+            seconds = math.ceil(reset)
+            told.append(f'"{window}s";r={remaining};t={seconds}')
+            wait = wait if passed else max(wait, seconds)
+        headers = request.reply_headers
+        headers["ratelimit"] = ", ".join(told)
+        headers["ratelimit-policy"] = self._policy
+        return Refusal(429, "Too many requests", headers={"retry-after": str(wait)}) if wait else None
 
     def _report(self, error: StorageError) -> None:
         now = time.monotonic()
         if now >= self._quiet_until:
             self._quiet_until = now + _QUIET
             _log.error("requests can't be counted (%s): on_storage_error is %s", error, self.on_storage_error)
+
+
+@lru_cache(maxsize=4096)
+def _charges_of(key: str, limits: Iterable[tuple[int, int]]) -> Sequence[Charge]:
+    encoded = key.encode("utf-8", "surrogatepass")
+    return tuple(Charge(encoded, limit, window) for limit, window in limits)
+
+
+def _digest(key: str) -> str:
+    return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _part(text: str) -> str:
+    """A part of a key, with its length before it: no choice of values makes one key look like another."""
+    return f"{len(text)}:{text}"
 
 
 def _reader(key: str) -> Callable[[Request], str]:

@@ -77,9 +77,11 @@ class RequestTransform(Plugin):
         self._changes_query = bool(names)
 
     def on_request(self, request: Request, /) -> None:
-        headers, query = self._headers.fill(request), self._query.fill(request)
+        headers = self._headers.fill(request)
+        # References stand for the request as it was: all values are there before the first change.
+        query = self._query.fill(request) if self._changes_query else None
         change_headers(request.headers, self.remove.headers, self.rename.headers, headers)
-        if self._changes_query:
+        if query is not None:
             changed = change_query(request.query, self.remove.query, self.rename.query, query)
             if changed != request.query:
                 request.query = changed

@@ -24,9 +24,10 @@ class Parent(NamedTuple):
     sampled: bool
 
 
-def new_trace_id() -> str:
-    """A random trace id (section 3.2.2.3)."""
-    return os.urandom(16).hex()
+def new_ids() -> tuple[str, str]:
+    """A random trace id and the span id of its first span (section 3.2.2.3)."""
+    both = os.urandom(24).hex()
+    return both[:32], both[32:]
 
 
 def new_span_id() -> str:

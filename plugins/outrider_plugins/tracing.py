@@ -13,8 +13,8 @@ from outrider import HeaderName, LogRecord, Needs, Plugin, Request, Runtime, Sta
 from outrider_plugins.span_queue import Collector, SpanQueue
 from outrider_plugins.spans import Started, ended, started
 from outrider_plugins.trace_context import (
+    new_ids,
     new_span_id,
-    new_trace_id,
     read_traceparent,
     read_tracestate,
     write_traceparent,
@@ -95,7 +95,7 @@ class Tracing(Plugin):
     def on_request(self, request: Request, /) -> None:
         headers = request.headers
         parent = read_traceparent(headers.get_all("traceparent"))
-        trace_id = parent.trace_id if parent else new_trace_id()
+        trace_id, span_id = (parent.trace_id, "") if parent else new_ids()
         sampled = parent.sampled if parent else int(trace_id[16:], 16) < self._bound
         state = read_tracestate(headers.get_all("tracestate")) if parent else ""
         request.trace_id = trace_id
@@ -103,7 +103,7 @@ class Tracing(Plugin):
         is_recorded = sampled and self.endpoint is not None
         if parent and not is_recorded:
             return
-        span_id = new_span_id()
+        span_id = span_id or new_span_id()
         headers["traceparent"] = write_traceparent(trace_id, span_id, sampled=sampled)
         if is_recorded:
             request.context[_KEPT] = started(trace_id, span_id, parent.span_id if parent else "", state)

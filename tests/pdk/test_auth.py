@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -211,6 +211,43 @@ def test_an_identitys_own_headers_go_upstream() -> None:
             return Identity("key", headers={"x-user-email": "a@b.example"})
 
     assert upstream(ask(Told()))["x-user-email"] == "a@b.example"
+
+
+def test_an_identity_that_is_kept_says_the_same_of_every_request() -> None:
+    kept = Identity("key", ALICE, {"sub": "alice"}, {"X-User-Email": "a@b.example"})
+
+    class Keeps(Door):
+        """Everybody is Alice."""
+
+        def authenticate(self, _: Request, /) -> Identity:
+            return kept
+
+    def scribbles(request: Request) -> None:
+        request.headers["x-consumer-username"] = request.headers["x-user-email"] = "root"
+        request.headers.append("x-consumer-id", "root")
+        cast("dict[str, str]", request.claims)["sub"] = "root"
+
+    for _ in range(2):
+        answer = ask([Keeps(), acts(on_request=scribbles)])
+        assert answer.status == 200
+    last = ask(Keeps())
+    assert upstream(last) == TOLD["alice"] | {"x-credential-identifier": "key", "x-user-email": "a@b.example"}
+    assert last.upstream is not None
+    assert last.upstream.claims == {"sub": "alice"}
+
+
+@pytest.mark.parametrize(
+    "identity", [Identity("a\nb"), Identity("a", Consumer("1\r")), Identity("a", headers={"host": "b"})]
+)
+def test_an_identity_that_upstream_can_not_be_told_of_lets_nobody_in(identity: Identity) -> None:
+    class Told(Door):
+        """Finds out what no header can say."""
+
+        def authenticate(self, _: Request, /) -> Identity:
+            return identity
+
+    for _ in range(2):
+        assert ask(Told()).status == 500
 
 
 def test_the_refusal_of_a_subclass_is_sent_as_it_is() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from outrider import Headers
-from outrider.errors import HeaderError
+from outrider.errors import HeaderError, TooLateError
 from outrider.headers import OWNED
 
 
@@ -45,6 +45,23 @@ def test_setting_replaces_every_field_of_the_name() -> None:
     headers = Headers.received({"a": ["1", "2"]})
     headers["a"] = "3"
     assert headers.get_all("a") == ["3"]
+
+
+def test_what_is_put_replaces_every_field_of_its_names_and_stays_independent() -> None:
+    headers, many = Headers.received({"a": ["1", "2"], "b": ["3"]}), Headers([("A", "4"), ("a", "5"), ("c", "6")])
+    headers.put(many)
+    headers.append("c", "7")
+    assert changes(headers) == {"a": ["4", "5"], "c": ["6", "7"]}
+    assert headers["b"] == "3"
+    assert many["c"] == "6"
+
+
+def test_into_headers_that_were_sent_nothing_is_put() -> None:
+    headers = Headers()
+    headers.seal()
+    with pytest.raises(TooLateError, match="'a, b'"):
+        headers.put(Headers({"a": "1", "b": "2"}))
+    assert not headers.changed
 
 
 def test_strip_takes_off_only_what_is_there() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from outrider import Request
+from outrider import Headers, Request
 from outrider.errors import ReplyError, UndeclaredError
 from outrider.needs import Needs
 from outrider.request import NarrowRequest, split_authority
@@ -65,6 +65,9 @@ def test_reply_headers_must_be_declared() -> None:
     request.reply_headers["X-A"] = "1"
     with pytest.raises(UndeclaredError, match=r"Needs\(reply_headers=\('x-b',\)\)"):
         request.reply_headers["x-b"] = "1"
+    with pytest.raises(UndeclaredError, match=r"Needs\(reply_headers=\('x-b',\)\)"):
+        request.reply_headers.put(Headers({"x-a": "2", "x-b": "1"}))
+    assert request.reply_changes() == [("x-a", ["1"])]
 
 
 def test_a_narrowed_request_hides_what_was_not_declared() -> None:

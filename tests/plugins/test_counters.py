@@ -29,7 +29,7 @@ def test_the_limit_is_the_last_request_that_passes(path: Path) -> None:
 
 def test_what_is_left_and_when_it_is_reset_is_told(path: Path) -> None:
     counters = SharedCounters(path, clock=lambda: NOON)
-    assert counters.try_take([Charge(b"key", 5, 60)]) == [(5, 4, 20.0, True)]
+    assert counters.try_take([Charge(b"key", 5, 60)]) == [(60, 4, 20.0, True)]
 
 
 def test_each_key_has_its_own_count(path: Path) -> None:

@@ -126,6 +126,16 @@ def test_no_more_than_so_many_tokens_are_remembered(monkeypatch: pytest.MonkeyPa
     assert keys.asked == 5
 
 
+def test_a_token_that_was_used_lately_is_not_the_one_that_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jwt_verifier, "SIZE", 2)
+    keys = Keys(SIGNER)
+    tokens = verifier(keys, Clock())
+    first, second, third = (token(sub=str(number)) for number in range(3))
+    for one in (first, second, first, third, first):
+        tokens.verify(one)
+    assert keys.asked == 3
+
+
 def test_what_can_not_be_made_of_a_token_is_not_remembered() -> None:
     def refuse(claims: Any, trust: Trust) -> str:
         raise TokenError(f"{claims} {trust}")

@@ -113,6 +113,7 @@ def test_two_workers_share_one_counter(tmp_path: Path) -> None:
             {"headers": {"x-a": "1value 2", "x-b": "3"}},
         ),
         (["ip", "header:x-a"], {"headers": {"x-a": "1"}}, {"headers": {"x-a": "2"}}),
+        ("header:x-a", {"headers": {"x-a": "a" * 9000 + "1"}}, {"headers": {"x-a": "a" * 9000 + "2"}}),
     ],
 )
 def test_callers_that_differ_have_counters_of_their_own(

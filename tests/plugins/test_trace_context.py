@@ -6,8 +6,8 @@ import pytest
 
 from outrider_plugins.trace_context import (
     Parent,
+    new_ids,
     new_span_id,
-    new_trace_id,
     read_traceparent,
     read_tracestate,
     write_traceparent,
@@ -78,7 +78,7 @@ def test_none_and_several_say_nothing(values: list[str]) -> None:  # section 3.2
 
 def test_a_traceparent_that_is_written_can_be_read() -> None:
     for sampled in (True, False):
-        trace_id, span_id = new_trace_id(), new_span_id()
+        trace_id, span_id = new_ids()
         assert read_traceparent([write_traceparent(trace_id, span_id, sampled=sampled)]) == (
             trace_id,
             span_id,
@@ -92,9 +92,9 @@ def test_a_written_traceparent_is_of_version_00_and_sets_no_flag_that_it_does_no
 
 
 def test_new_ids_are_random_digits_of_their_length() -> None:  # sections 3.2.2.3 and 3.2.2.4
-    assert re.fullmatch("[0-9a-f]{32}", new_trace_id())
-    assert re.fullmatch("[0-9a-f]{16}", new_span_id())
-    assert len({new_trace_id() for _ in range(100)} | {new_span_id() for _ in range(100)}) == 200
+    ids = [(*new_ids(), new_span_id()) for _ in range(100)]
+    assert all(re.fullmatch("[0-9a-f]{32} [0-9a-f]{16} [0-9a-f]{16}", " ".join(one)) for one in ids)
+    assert len({one for three in ids for one in three}) == 300
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_a_sample_of_0_records_no_trace_that_begins_here(endpoint: str | None) -
 def test_the_lower_half_of_the_trace_id_decides_as_in_opentelemetry(
     low: str, sampled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outrider_plugins.tracing.new_trace_id", lambda: f"{'f' * 16}{low}")
+    monkeypatch.setattr("outrider_plugins.tracing.new_ids", lambda: (f"{'f' * 16}{low}", SPAN))
     assert upstream(Request(), Tracing(sample=0.25)).sampled is sampled
 
 
