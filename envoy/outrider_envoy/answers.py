@@ -150,8 +150,12 @@ def _check_in_time(kind: Kind) -> None:
 
 
 def _replies(replies: Sequence[tuple[str, list[str]]]) -> bytes:
-    texts = (_member(name, sized(_TEXT, ", ".join(values).encode())) for name, values in replies)
+    texts = [_text(name, values[0] if len(values) == 1 else ", ".join(values)) for name, values in replies]
     return _member(REPLY, sized(_STRUCT, b"".join(texts)))
+
+
+def _text(name: str, text: str) -> bytes:
+    return _member(name, sized(_TEXT, text.encode()))
 
 
 def _streamed(direction: Direction, piece: bytes, *, last: bool) -> bytes:

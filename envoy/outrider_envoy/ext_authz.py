@@ -150,7 +150,7 @@ def _denied(verdict: Reply) -> bytes:
 def _header(where: bytes, name: str, value: str, append: bytes = b"") -> bytes:
     # ext_authz reads only value; raw_value arrives empty.
     _check_text(value.encode("utf-8", "surrogateescape"), f"value of {name}")
-    return sized(where, text_header(name, value) + append)
+    return text_header(where, name, value, append)
 
 
 def _check_text(raw: bytes, what: str) -> None:

@@ -19,7 +19,7 @@ _CODE = number_tag(1)
 
 def header_set(name: str, value: str) -> bytes:
     """One header of a mutation, in the place of those of its name."""
-    return sized(_SET, raw_header(name, value))
+    return raw_header(_SET, name, value)
 
 
 def header_removed(name: str) -> bytes:
@@ -32,11 +32,11 @@ def changed_headers(changes: Changes) -> bytes:
     out: list[bytes] = []
     for name, values in changes:
         if len(values) == 1:
-            out.append(sized(_SET, raw_header(name, values[0])))
+            out.append(raw_header(_SET, name, values[0]))
             continue
         # Envoy removes before it sets: without this, fields that were there would stay beside the new ones.
         out.append(header_removed(name))
-        out += [sized(_SET, raw_header(name, value, append=place > 0)) for place, value in enumerate(values)]
+        out += [raw_header(_SET, name, value, append=place > 0) for place, value in enumerate(values)]
     return b"".join(out)
 
 
@@ -58,7 +58,7 @@ def immediate(reply: Reply) -> bytes:
     before = ""
     for name, value in reply.headers:
         # Only a repeated name appends: Envoy has put a content-type of its own there already.
-        headers.append(sized(_SET, raw_header(name, value, append=name == before)))
+        headers.append(raw_header(_SET, name, value, append=name == before))
         before = name
     parts = [
         sized(_STATUS, _CODE + number(reply.status)),

@@ -35,7 +35,7 @@ def number_tag(field: int) -> bytes:
 def sized(before: bytes, content: bytes) -> bytes:
     """A field: its tag, its length, its content."""
     length = len(content)
-    return before + (_SMALL[length] if length < len(_SMALL) else number(length)) + content
+    return before + (_SMALL[length] if length < 128 else number(length)) + content
 
 
 _KEY, _VALUE, _RAW_VALUE = tag(1), tag(2), tag(3)
@@ -44,20 +44,21 @@ _SHORT: Final = 128
 """Up to how many characters a header's value is worth remembering: most are the same for many requests."""
 
 
-def raw_header(name: str, value: str, *, append: bool = False) -> bytes:
-    """A HeaderValueOption for ext_proc, which reads only `raw_value` and only the older `append`."""
-    header = _known(_RAW_VALUE, name, value) if len(value) <= _SHORT else _header(_RAW_VALUE, name, value)
-    return header + _APPEND if append else header
+def raw_header(field: bytes, name: str, value: str, *, append: bool = False) -> bytes:
+    """A field with a HeaderValueOption for ext_proc, which reads only `raw_value` and only the older `append`."""
+    write = _remembered if len(value) <= _SHORT else _header
+    return write(field, _RAW_VALUE, name, value, _APPEND if append else b"")
 
 
-def text_header(name: str, value: str) -> bytes:
-    """A HeaderValueOption for ext_authz, which reads only `value`."""
-    return _known(_VALUE, name, value) if len(value) <= _SHORT else _header(_VALUE, name, value)
+def text_header(field: bytes, name: str, value: str, rest: bytes = b"") -> bytes:
+    """The same for ext_authz, which reads only `value`; `rest` is what else the option says."""
+    write = _remembered if len(value) <= _SHORT else _header
+    return write(field, _VALUE, name, value, rest)
 
 
-def _header(where: bytes, name: str, value: str) -> bytes:
+def _header(field: bytes, where: bytes, name: str, value: str, rest: bytes) -> bytes:
     raw = value.encode("utf-8", "surrogateescape")
-    return sized(_HEADER, sized(_KEY, name.encode()) + sized(where, raw))
+    return sized(field, sized(_HEADER, sized(_KEY, name.encode()) + sized(where, raw)) + rest)
 
 
-_known = lru_cache(maxsize=4096)(_header)
+_remembered = lru_cache(maxsize=4096)(_header)
