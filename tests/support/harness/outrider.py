@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,7 @@ import yaml
 
 from harness import http1
 from harness.process import until
+from harness.wheels import wheel
 
 COMMAND = str(Path(sys.executable).with_name("outrider"))
 
@@ -35,6 +37,15 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def _environment(transport: str | None) -> Mapping[str, str]:
+    """`engine` or `grpcio`, or either `behind` another wheel's Envoy, which comes first where it is looked for."""
+    if transport is None:
+        return os.environ
+    name, _, pin = transport.partition(" behind ")
+    other = {"PYTHONPATH": str(wheel(pin))} if pin else {}
+    return os.environ | {"OUTRIDER_TRANSPORT": name} | other
 
 
 def service(name: str, upstream: int, *plugins: Config, routes: list[Config] | None = None, **fields: Any) -> Config:
@@ -73,7 +84,7 @@ class Outrider:
                 self.command(*command),
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env=os.environ if transport is None else os.environ | {"OUTRIDER_TRANSPORT": transport},
+                env=_environment(transport),
                 # As a shell starts it: in a process group of its own.
                 process_group=0,
             )
