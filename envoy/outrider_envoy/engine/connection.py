@@ -1,6 +1,7 @@
 """One HTTP/2 connection of a gRPC server, without I/O: bytes in, bytes out (RFC 9113)."""
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from outrider_envoy.engine.blocks import Blocks
@@ -120,6 +121,13 @@ class Connection:
     def expire(self, now: float) -> None:
         """Ends the calls whose deadline is over, in seconds of `time.monotonic`."""
         self._streams.expire(now)
+
+    def attend(self, step: Callable[[], None]) -> None:
+        """Runs what a hook that has settled asks for."""
+        try:
+            step()
+        except ConnectionEndsError as fault:
+            self._fail(fault)
 
     def drain(self) -> None:
         """Asks the peer to begin nothing new; what it begins before it hears that is still served (section 6.8)."""

@@ -165,7 +165,7 @@ class Outgoing:
     def _flush(self, stream: Sending) -> None:
         """The windows have changed."""
         self._send(stream)
-        if stream.queue:
+        if stream.queue or stream.queue is None:
             return
         if stream.trailers is not None:
             self._finish(stream, stream.trailers)

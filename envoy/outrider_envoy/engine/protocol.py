@@ -38,10 +38,12 @@ class Protocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         # A peer that does not read gets nothing more to answer.
-        self._transport.pause_reading()
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._transport.resume_reading()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -88,7 +90,7 @@ class Protocol(asyncio.Protocol):
 
         def ended(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
-            done()
+            self._connection.attend(done)
             self._flush()
 
         task.add_done_callback(ended)
