@@ -1,4 +1,4 @@
-"""A worker's gRPC server in this process, with a real gRPC client, over a unix socket."""
+"""A worker's gRPC server in this process, by either transport, with a real gRPC client, over a unix socket."""
 
 import asyncio
 import tempfile
@@ -9,17 +9,23 @@ from pathlib import Path
 from typing import Any, cast
 
 import grpc
+import pytest
 
 from harness.chains import chain
 from outrider import Plugin
 from outrider.metrics import Metrics
+from outrider_envoy.calls import CHECK, HEALTH, PROCESS
+from outrider_envoy.engine.limits import Limits
+from outrider_envoy.engine.server import EngineServer
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
 from outrider_envoy.selection import Chains
 from outrider_envoy.server import Server
 
-PROCESS = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
-CHECK = "/envoy.service.auth.v3.Authorization/Check"
-HEALTH = "/grpc.health.v1.Health/Check"
+__all__ = ["CHECK", "HEALTH", "PROCESS"]
+
+ENGINE, GRPCIO = TRANSPORTS = ("engine", "grpcio")
+both_transports = pytest.mark.parametrize("transport", TRANSPORTS)
+"""The same must hold of both: grpcio is what the engine is held against."""
 ORDERS = (("outrider-route", "orders"),)
 NO_PROTOBUF = b"\xff\xff\xff"
 
@@ -28,9 +34,10 @@ NO_PROTOBUF = b"\xff\xff\xff"
 class Worker:
     """A server, and a channel to it."""
 
-    server: Server
+    server: Server | EngineServer
     channel: grpc.aio.Channel
     metrics: Metrics
+    address: str
 
     def stream(self, metadata: tuple[tuple[str, str], ...] = ORDERS) -> "grpc.aio.StreamStreamCall[Any, Any]":
         """A stream of raw bytes."""
@@ -65,22 +72,39 @@ async def settled(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def serving(*plugins: Plugin) -> AsyncGenerator[Worker]:
+async def serving(transport: str, *plugins: Plugin, limits: Limits | None = None) -> AsyncGenerator[Worker]:
     metrics = Metrics(slots=1 << 12)
-    server = Server(Chains([chain(*plugins)], ()), metrics)
+    server = made(transport, Chains([chain(*plugins)], ()), metrics, limits)
     # Not tmp_path: a unix socket's path must be short.
     with tempfile.TemporaryDirectory(prefix="outrider-") as folder:
         address = f"unix:{Path(folder) / 'socket'}"
         await server.start(address)
-        unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        async with grpc.aio.insecure_channel(address, options=unlimited) as channel:
-            yield Worker(server, channel, metrics)
+        async with channel(address) as first:
+            yield Worker(server, first, metrics, address)
         await server.drain(0)
 
 
-def served(test: Callable[[Worker], Awaitable[None]], *plugins: Plugin) -> None:
+def made(transport: str, chains: Chains, metrics: Metrics, limits: Limits | None = None) -> Server | EngineServer:
+    """A server that does not listen yet. grpcio has no `limits` of its own."""
+    return EngineServer(chains, metrics, limits) if transport == ENGINE else Server(chains, metrics)
+
+
+def channel(address: str) -> grpc.aio.Channel:
+    """A connection of its own, as one of Envoy's threads has."""
+    options = [
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    return grpc.aio.insecure_channel(address, options=options)
+
+
+def served(
+    transport: str, test: Callable[[Worker], Awaitable[None]], *plugins: Plugin, limits: Limits | None = None
+) -> None:
     async def run() -> None:
-        async with serving(*plugins) as worker:
+        async with serving(transport, *plugins, limits=limits) as worker:
             await asyncio.wait_for(test(worker), 20)
 
+    # uvloop, which a worker's process has, now and then can't be closed once grpcio's client was on it.
     asyncio.run(run())
