@@ -1,6 +1,5 @@
 """Plugin servers as processes, each with the plugin that it is measured with."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clocks import family_time
 from kong_load import MessagePack, ProtoBuf
 
 BIN = Path(sys.executable).parent
@@ -81,7 +81,7 @@ class Running:
 
     def cpu(self) -> float:
         """CPU seconds that it has used, with all processes below it."""
-        return sum(_cpu(pid) for pid in _family(self.pid))
+        return family_time(self.pid)
 
 
 Config = dict[str, Any]
@@ -132,14 +132,3 @@ def _wait(socket: Path, started: "subprocess.Popen[bytes]") -> None:
         if started.poll() is not None or time.monotonic() > deadline:
             raise SystemExit(f"{started.args!r} did not start:\n{socket.with_suffix('.log').read_text()}")
         time.sleep(0.05)
-
-
-def _family(pid: int) -> list[int]:
-    """A process and all below it."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(one for child in children for one in _family(int(child)))]
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

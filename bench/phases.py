@@ -1,12 +1,24 @@
-"""What each phase that a plugin asks for adds to a request: one gateway for each, in turn, against a no-op plugin."""
+"""What each phase that a plugin asks for adds to a request: one gateway for each, against a no-op plugin."""
 
-import statistics
-import tempfile
-from contextlib import ExitStack
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from gateway import free_port
-from gateways import HERE, ROUNDS, Contender, outrider, process, spread
+import yaml
+
+from clocks import processor_time
+from gateways import HERE, Gateway, file, outrider, upstream
+from generators import wrk
+from harness.outrider import free_port
+from measuring import Effort, Figures, Row, interleaved
+from noops import plugin_files
+
+CONNECTIONS = 16
+NOOP = "a no-op plugin"
 
 PLUGINS = '''
 from outrider import Needs, Plugin, Request, Response
@@ -56,7 +68,7 @@ class Skips(Pieces):
 '''
 
 CASES = {
-    "a no-op plugin": "{name: noop}",
+    NOOP: "{name: noop}",
     "a reply header": "{name: tells}",
     "a response hook": "{name: responds}",
     "the response's body, whole": "{name: whole}",
@@ -68,33 +80,38 @@ CASES = {
 }
 
 
-def compare_phases() -> str:
-    """The table: medians over the rounds, and what each adds to the no-op plugin's cost."""
+def measure(effort: Effort) -> dict[str, Any]:
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (folder / "phases.py").write_text(PLUGINS)
-        upstream, collector = free_port(), free_port()
-        stack.enter_context(process(str(HERE / "backend.py"), str(upstream)))
-        stack.enter_context(process(str(HERE / "collector.py"), str(collector)))
-        plugins = [plugin.replace("PORT", str(collector)) for plugin in CASES.values()]
-        contenders = [
-            stack.enter_context(outrider(folder, name, upstream, f"[{plugin}]"))
-            for name, plugin in zip(CASES, plugins, strict=True)
+        folder = stack.enter_context(plugin_files(0))
+        (folder / "plugins" / "phases.py").write_text(PLUGINS)
+        target, collector = stack.enter_context(upstream()), stack.enter_context(_collector())
+        rows = [
+            Row(name, partial(_figures, stack.enter_context(outrider(folder / str(number), config, "engine", {}))))
+            for number, (name, plugin) in enumerate(CASES.items())
+            for config in [_config(target, plugin.replace("PORT", str(collector)), folder)]
         ]
-        for _ in range(ROUNDS):
-            for contender in contenders:
-                contender.run({})
-    return table(contenders)
+        return interleaved(rows, effort)
 
 
-def table(contenders: list[Contender]) -> str:
-    base = contenders[0]
-    lines = [f"{'':32} {'server us/req':>24} {'Envoy us/req':>24} {'added: server':>14} {'Envoy':>7}"]
-    for one in contenders:
-        added = [
-            statistics.median(a - b for a, b in zip(mine, theirs, strict=True))
-            for mine, theirs in ((one.server_cost, base.server_cost), (one.envoy_cost, base.envoy_cost))
-        ]
-        costs = f"{spread(one.server_cost):>24} {spread(one.envoy_cost):>24}"
-        lines.append(f"{one.name:32} {costs} {added[0]:14,.0f} {added[1]:7,.0f}")
-    return "\n".join(lines)
+def _config(target: int, plugin: str, folder: Path) -> dict[str, Any]:
+    return file(target, yaml.safe_load(plugin), plugin_dirs=[str(folder / "plugins")])
+
+
+@contextmanager
+def _collector() -> Generator[int]:
+    port = free_port()
+    process = subprocess.Popen([sys.executable, str(HERE / "collector.py"), str(port)])
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _figures(gateway: Gateway, seconds: float) -> Figures:
+    server, envoy = processor_time(gateway.server), processor_time(gateway.envoy)
+    load = wrk(gateway.port, {}, connections=CONNECTIONS, seconds=max(1, round(seconds)))
+    return {
+        "server": (processor_time(gateway.server) - server) / load.requests * 1e6,
+        "envoy": (processor_time(gateway.envoy) - envoy) / load.requests * 1e6,
+    }

@@ -11,7 +11,7 @@ import time
 
 from google.protobuf.message import DecodeError
 
-from machine import request_message
+from harness import ask
 from outrider import Plugin, Refusal, Request, Route
 from outrider.auth import IDENTITY_HEADERS
 from outrider.chain import Chain
@@ -21,6 +21,7 @@ from outrider.step import Step
 from outrider.waiting import Wait
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.ext_proc import Conversation
+from outrider_envoy.proto.core_pb2 import HeaderMap
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode, ProcessingRequest, ProcessingResponse
 from outrider_envoy.selection import Chains
 
@@ -88,7 +89,10 @@ def odd_message(chance: random.Random) -> ProcessingRequest | None:
 
 
 def is_good(message: ProcessingRequest) -> bool:
-    headers = message.request_headers.headers.headers
+    try:
+        headers = HeaderMap.FromString(message.request_headers.headers).headers
+    except DecodeError:
+        return False
     return any(header.key == KEY and b"good" in (header.raw_value or header.value.encode()) for header in headers)
 
 
@@ -104,12 +108,10 @@ def peak() -> int:
 
 
 def _headers(chance: random.Random) -> ProcessingRequest:
-    message = request_message()
+    key = chance.choice([b"good", b"bad", b"", b"good, good", b"\xff"])
+    fields = [(KEY, key)] if chance.random() < 0.5 else []
+    message = ask.request_headers(*fields, end=chance.random() < 0.3)
     message.protocol_config.request_body_mode = chance.choice([ProcessingMode.NONE, ProcessingMode.BUFFERED])
-    message.request_headers.end_of_stream = chance.random() < 0.3
-    if chance.random() < 0.5:
-        key = chance.choice([b"good", b"bad", b"", b"good, good", b"\xff"])
-        message.request_headers.headers.headers.add(key=KEY, raw_value=key)
     return message
 
 
@@ -127,10 +129,7 @@ def _trailers(_: random.Random) -> ProcessingRequest:
 
 
 def _response(chance: random.Random) -> ProcessingRequest:
-    message = ProcessingRequest()
-    status = chance.choice([b"200", b"503", b"", b"x"])
-    message.response_headers.headers.headers.add(key=":status", raw_value=status)
-    return message
+    return ask.response_headers(status=chance.choice(["200", "503", "", "x"]))
 
 
 def _nothing(_: random.Random) -> ProcessingRequest:

@@ -21,7 +21,10 @@ html_copy_source = False
 html_show_sphinx = False
 
 HERE = Path(__file__).parent
-GUIDES = ["guide-operators", "guide-authors", "guide-envoy", "guide-kong", "kong-pdk", "sameness", "architecture"]
+GUIDES = [
+    *("guide-operators", "guide-authors", "guide-envoy", "guide-kong", "kong-pdk"),
+    *("performance", "sameness", "architecture"),
+]
 
 
 def setup(app: Sphinx) -> None:

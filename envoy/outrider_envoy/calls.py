@@ -25,7 +25,6 @@ _log = logging.getLogger("outrider.envoy")
 PROCESS = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
 CHECK = "/envoy.service.auth.v3.Authorization/Check"
 HEALTH = "/grpc.health.v1.Health/Check"
-METHODS = frozenset({PROCESS, CHECK, HEALTH})
 
 _MessageT = TypeVar("_MessageT", ProcessingRequest, CheckRequest, HealthCheckRequest)
 
@@ -39,6 +38,7 @@ class Status(NamedTuple):
 
 OK = Status(0)
 _INTERNAL = 13
+_UNKNOWN = Status(12, "nobody serves this method")
 UNDECIDED = Status(_INTERNAL, "ended before a decision")
 """A clean end without a decision would let the request through."""
 
@@ -66,15 +66,15 @@ class Calls:
         self._metrics = metrics
         self._in_flight = metrics.gauge("outrider_requests_in_flight", "Requests that plugins are at work on.")
 
-    def open(self, path: str, metadata: Mapping[str, str]) -> Call:
-        """The call of one of `METHODS`."""
+    def open(self, path: str, metadata: Mapping[str, str]) -> Call | Status:
+        """The call of a method, or how it ends if nobody serves it."""
         if path == PROCESS:
             conversation = Conversation(self._chains, metadata.get(ROUTE_KEY))
             return _Process(conversation, self._metrics, self._in_flight)
         if path == CHECK:
             check = Check(self._chains, metadata.get(ROUTE_KEY), metadata.get(CLIENT_KEY))
             return _Check(check, self._in_flight)
-        return _Health(serving=self.serving)
+        return _Health(serving=self.serving) if path == HEALTH else _UNKNOWN
 
 
 def failed(error: BaseException) -> Status:

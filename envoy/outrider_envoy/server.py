@@ -9,7 +9,7 @@ import grpc
 
 from outrider.metrics import Metrics
 from outrider.waiting import Wait
-from outrider_envoy.calls import METHODS, OK, Call, Calls, Status, failed
+from outrider_envoy.calls import OK, Call, Calls, Status, failed
 from outrider_envoy.limits import MESSAGE_LIMIT, STREAM_LIMIT
 from outrider_envoy.selection import Chains
 
@@ -51,13 +51,15 @@ class _Handler(grpc.GenericRpcHandler):
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
         path = handler_call_details.method
-        if path not in METHODS:
-            return None
 
         async def serve(_: object, context: _Context) -> None:
-            await _serve(self._calls.open(path, _metadata(context)), context)
+            call = self._calls.open(path, _metadata(context))
+            if isinstance(call, Status):
+                await context.abort(_CODES[call.code], call.message)
+            else:
+                await _serve(call, context)
 
         return grpc.stream_stream_rpc_method_handler(serve)
 

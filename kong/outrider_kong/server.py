@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import time
+from contextvars import copy_context
 from typing import Final, cast
 
 from outrider.metrics import Metrics
@@ -85,6 +86,7 @@ class _Peer(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         self._counted = False
+        self._context = copy_context()
         self.connection = Connection(server.instances, server.is_overloaded)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -95,7 +97,10 @@ class _Peer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         # The heart beats in the same loop, which many busy events can keep from it.
         self._server.metrics.beat(time.monotonic())
-        self._write(self.connection.receive(data))
+        if not self.connection.busy:
+            # What one event's hooks put into context variables is not there for the next.
+            self._context = copy_context()
+        self._write(self._context.run(self.connection.receive, data))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base's name
         self._server.peers.pop(self, None)
@@ -151,7 +156,7 @@ class _Peer(asyncio.Protocol):
             self._transport.write(answer)
         self._count()
         if self.connection.waiting is not None and self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._settle())
+            self._task = asyncio.get_running_loop().create_task(self._settle(), context=self._context)
         elif self.connection.finished or (self._server.draining and not self.connection.busy):
             self.leave()
 

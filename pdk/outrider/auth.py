@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Awaitable
+from copy import deepcopy
 
 from pydantic import Field
 
@@ -106,7 +107,9 @@ def admit(request: Request, identity: Identity) -> None:
     request.consumer = identity.consumer
     request.credential = identity.credential
     # An identity can be remembered: what a plugin writes into the claims must not reach the next request.
-    request.claims = dict(identity.claims)
+    request.claims = {
+        name: deepcopy(claim) if isinstance(claim, (dict, list)) else claim for name, claim in identity.claims.items()
+    }
     request.headers.strip(IDENTITY_HEADERS)
     request.headers.put(identity.told())
 

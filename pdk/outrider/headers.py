@@ -136,13 +136,14 @@ class Headers(MutableMapping[str, str]):
         self._touched[name] = None
 
     def put(self, checked: "Headers") -> None:
-        """Sets every field of another, which checked them when they were put there: they aren't checked again.
+        """Sets every field that was set in another, which checked it then: it isn't checked again.
 
-        For the same headers on many requests.
+        For the same headers on many requests. What another received from a gateway is not taken over.
         """
-        for name, values in checked._fields.items():
-            self._fields[name] = values.copy()
-            self._touched[name] = None
+        for name, values in checked.changes():
+            if values:
+                self._fields[name] = values.copy()
+                self._touched[name] = None
 
     def discard(self, name: str) -> None:
         """Removes all fields of the name, if any. Unlike `del`, says nothing when there are none."""

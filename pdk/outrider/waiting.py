@@ -3,7 +3,7 @@
 import asyncio
 import types
 from collections.abc import Awaitable, Coroutine, Generator
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from outrider.errors import ContractError, OverdueError
 
@@ -11,10 +11,14 @@ CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
 """What ends a hook from outside. Raised by the hook itself it is a fault like any other."""
 GRACE = 0.1
 """How long a hook may go on after it was cancelled, in seconds."""
+NOT_BEGUN: Final = object()
 
 
 class Wait:
-    """A hook that waits for something. A transport awaits `settle`; then the chain takes what came of it."""
+    """A hook that waits for something. A transport awaits `settle`; then the chain takes what came of it.
+
+    `pending` is what it waits for, `NOT_BEGUN` if it waits for a task to begin in.
+    """
 
     __slots__ = ("_coroutine", "_error", "_pending", "_seconds", "_value")
 
@@ -58,10 +62,16 @@ class Wait:
 
 
 def begin(awaitable: Awaitable[object], seconds: float) -> "Wait | Done":
-    """Runs an async hook up to its first wait."""
+    """Runs an async hook up to its first wait; or only to its begin where no task is around it.
+
+    A transport may run hooks from a callback of the event loop: there, what belongs to a task, such as
+    `asyncio.timeout` and `asyncio.TaskGroup`, raises.
+    """
     coroutine: Coroutine[Any, Any, object] = (
         cast("Coroutine[Any, Any, object]", awaitable) if isinstance(awaitable, Coroutine) else _awaiting(awaitable)
     )
+    if _between_tasks():
+        return Wait(coroutine, NOT_BEGUN, seconds)
     try:
         pending: object = coroutine.send(None)
     except StopIteration as stop:
@@ -69,6 +79,14 @@ def begin(awaitable: Awaitable[object], seconds: float) -> "Wait | Done":
     except CANCELLATIONS as error:
         raise ContractError("the hook was cancelled from inside") from error
     return Wait(coroutine, pending, seconds)
+
+
+def _between_tasks() -> bool:
+    try:
+        return asyncio.current_task() is None
+    except RuntimeError:
+        # No loop at all: what needs none may run.
+        return False
 
 
 class Done:
@@ -89,6 +107,8 @@ def _resumed(coroutine: Coroutine[Any, Any, object], pending: object) -> Generat
     """Goes on with a coroutine that already ran up to `pending`, which the task around it now waits for."""
     cancelled = False
     try:
+        if pending is NOT_BEGUN:
+            pending = coroutine.send(None)
         while True:
             try:
                 sent = yield pending

@@ -214,7 +214,7 @@ def test_an_identitys_own_headers_go_upstream() -> None:
 
 
 def test_an_identity_that_is_kept_says_the_same_of_every_request() -> None:
-    kept = Identity("key", ALICE, {"sub": "alice"}, {"X-User-Email": "a@b.example"})
+    kept = Identity("key", ALICE, {"sub": "alice", "roles": ["user"]}, {"X-User-Email": "a@b.example"})
 
     class Keeps(Door):
         """Everybody is Alice."""
@@ -225,7 +225,9 @@ def test_an_identity_that_is_kept_says_the_same_of_every_request() -> None:
     def scribbles(request: Request) -> None:
         request.headers["x-consumer-username"] = request.headers["x-user-email"] = "root"
         request.headers.append("x-consumer-id", "root")
-        cast("dict[str, str]", request.claims)["sub"] = "root"
+        claims = cast("dict[str, Any]", request.claims)
+        claims["sub"] = "root"
+        claims["roles"].append("admin")
 
     for _ in range(2):
         answer = ask([Keeps(), acts(on_request=scribbles)])
@@ -233,7 +235,7 @@ def test_an_identity_that_is_kept_says_the_same_of_every_request() -> None:
     last = ask(Keeps())
     assert upstream(last) == TOLD["alice"] | {"x-credential-identifier": "key", "x-user-email": "a@b.example"}
     assert last.upstream is not None
-    assert last.upstream.claims == {"sub": "alice"}
+    assert last.upstream.claims == {"sub": "alice", "roles": ["user"]}
 
 
 @pytest.mark.parametrize(

@@ -119,3 +119,11 @@ def test_bytes_that_are_not_utf8_stay_what_they_are() -> None:
     raw = b"caf\xe9"
     headers = Headers({"a": raw.decode("utf-8", "surrogateescape")})
     assert headers["a"].encode("utf-8", "surrogateescape") == raw
+
+
+def test_what_a_gateway_sent_is_not_put_since_nobody_checked_it() -> None:
+    received = Headers.received({"transfer-encoding": ["chunked"], "x-a": ["1"]})
+    received["x-b"] = "2"
+    headers = Headers()
+    headers.put(received)
+    assert dict(headers) == {"x-b": "2"}

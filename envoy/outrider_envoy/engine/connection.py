@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from outrider_envoy.engine.blocks import Blocks
@@ -45,6 +46,8 @@ _PING_SIZE: Final = 8
 _GOAWAY_SIZE: Final = 8
 _NOT_PLAIN: Final = END_HEADERS | PADDED | PRIORITY_FLAG
 """What makes HEADERS more than one whole header block, but for END_HEADERS itself."""
+_STREAMS_FOR_ONE: Final = 100
+"""How many streams a change of their windows reaches for one credit."""
 _DRAIN: Final = b"outrider"
 """What the PING says that follows the first GOAWAY: its answer tells that the peer has read it."""
 
@@ -73,7 +76,7 @@ class Connection:
         self._outgoing = Outgoing(shared)
         self._credit = Credit(self._limits)
         self._blocks = Blocks(shared.memory, self._limits)
-        self._streams = Streams(self._outgoing, settle, shared, self._credit)
+        self._streams = Streams(self._outgoing, self._attending(settle), shared, self._credit)
         self._rest = b""
         self._greeted = self._set = self._asked = self._draining = False
         self._block: _Block | None = None
@@ -95,6 +98,11 @@ class Connection:
     def streams(self) -> int:
         """How many are open."""
         return len(self._streams)
+
+    @property
+    def greeted(self) -> bool:
+        """Whether the peer has said that it speaks HTTP/2."""
+        return self._set
 
     @property
     def timed(self) -> bool:
@@ -121,13 +129,6 @@ class Connection:
     def expire(self, now: float) -> None:
         """Ends the calls whose deadline is over, in seconds of `time.monotonic`."""
         self._streams.expire(now)
-
-    def attend(self, step: Callable[[], None]) -> None:
-        """Runs what a hook that has settled asks for."""
-        try:
-            step()
-        except ConnectionEndsError as fault:
-            self._fail(fault)
 
     def drain(self) -> None:
         """Asks the peer to begin nothing new; what it begins before it hears that is still served (section 6.8)."""
@@ -166,6 +167,7 @@ class Connection:
                 else:
                     self._frame(kind, flags, stream_id, data[start:stop])
             except StreamResetError as fault:
+                _log.info("a stream of Envoy's was reset: %s (%s)", fault, fault.code.name)
                 streams.fail(stream_id, fault.code)
         return data[at:]
 
@@ -232,7 +234,8 @@ class Connection:
             self._blocks.forbid_table()
             return
         self._set = True
-        self._outgoing.set(payload, self._streams)
+        # It costs us something for each stream.
+        self._credit.spend(self._outgoing.apply_settings(payload, self._streams.all) // _STREAMS_FOR_ONE)
         self._outgoing.put(frame(SETTINGS, ACK, 0))
 
     def _push(self, _: int, __: int, ___: bytes) -> None:
@@ -270,9 +273,20 @@ class Connection:
         else:
             raise ConnectionEndsError(ErrorCode.PROTOCOL_ERROR, "a WINDOW_UPDATE of 0")
 
+    def _attending(self, settle: Settle) -> Settle:
+        """The same, with a connection that ends where what a settled hook asks for is too much."""
+
+        def attend(done: Callable[[], None]) -> None:
+            try:
+                done()
+            except ConnectionEndsError as fault:
+                self._fail(fault)
+
+        return lambda wait, done, context: settle(wait, partial(attend, done), context)
+
     def _fail(self, fault: ConnectionEndsError) -> None:
         """Section 5.4.1."""
-        _log.warning("connection ended: %s", fault)
+        _log.warning("Envoy's connection ended: %s (%s)", fault, fault.code.name)
         self._outgoing.put(frame(GOAWAY, 0, 0, number(self._streams.last) + number(fault.code) + str(fault).encode()))
         self._rest = b""
         self.lost()

@@ -57,7 +57,7 @@ class Messages:
     def drop(self) -> None:
         """Forgets what is unfinished."""
         if self._partial is not None:
-            self._shared.held -= len(self._partial)
+            self._shared.release(len(self._partial))
             self._partial = None
 
     def _keep(self, rest: bytes, wanted: int) -> None:

@@ -39,7 +39,7 @@ class Opening:
 def opened(fields: Iterable[Field]) -> Opening:
     """Raises `StreamResetError` if the fields are malformed (RFC 9113, section 8.1.1)."""
     pseudo, regular = _parted(fields)
-    # Of a name that comes twice the first counts.
+    # Of a name that comes twice the first counts; of grpc-timeout and content-type the last, as with grpcio.
     metadata = {name.decode("ascii"): value.decode("utf-8", "replace") for name, value in reversed(regular)}
     timeout = _last(regular, b"grpc-timeout")
     seconds = _seconds(timeout) if timeout is not None else None

@@ -1,7 +1,7 @@
 """What goes out: answers and trailers, within the windows that the peer gives (RFC 9113, section 5.2)."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from struct import Struct
 from typing import Final, Protocol
 
@@ -21,6 +21,8 @@ _NO_TABLE: Final = b"\x20"
 """Our dynamic table is of size 0 (RFC 7541, section 6.3)."""
 _UNIMPLEMENTED = 12
 
+_AT_ONCE: Final = 1024 * 1024
+"""How many bytes of DATA there may be before they are written: a peer that gives large windows may not read."""
 _DATA_HEAD: Final = Struct(">HBBBLBL")
 """The header of a DATA frame, and the prefix of the gRPC message in it."""
 _FIRST_HEAD: Final = Struct(f">HBBBL{len(_RESPONSE)}sHBBBLBL")
@@ -45,13 +47,15 @@ class Sending(Protocol):
 class Outgoing:
     """The bytes to be written, in order."""
 
-    __slots__ = ("_blocked", "_out", "_shared", "_table", "settings", "window")
+    __slots__ = ("_blocked", "_out", "_room", "_shared", "_table", "settings", "window")
 
     def __init__(self, shared: Shared) -> None:
         self.settings = PeerSettings()
         self.window = FIRST_WINDOW
         self._out: list[bytes] = []
+        # Streams that wait for the connection: for its window, or for room here.
         self._blocked: dict[int, Sending] = {}
+        self._room = _AT_ONCE
         self._shared = shared
         # What must stand before the next header block.
         self._table = b""
@@ -61,8 +65,9 @@ class Outgoing:
         self._out.append(frame)
 
     def take(self) -> bytes:
-        """Everything so far."""
-        out, self._out = self._out, []
+        """Everything so far; as long as it is not written, there is room for little more."""
+        self._release_blocked()
+        out, self._out, self._room = self._out, [], _AT_ONCE
         return b"".join(out)
 
     def message(self, stream: Sending, message: bytes) -> bool:
@@ -73,10 +78,12 @@ class Outgoing:
             size <= stream.window
             and size <= self.window
             and size <= self.settings.max_frame
+            and size <= self._room
             and not (stream.queue or self._table)
         ):
             stream.window -= size
             self.window -= size
+            self._room -= size
             high, low, number = size >> 8, size & 0xFF, stream.id
             if stream.started:
                 head = _DATA_HEAD.pack(high, low, DATA, 0, number, 0, length)
@@ -110,7 +117,7 @@ class Outgoing:
         """Nothing more goes out for the stream; whether there was something."""
         self._blocked.pop(stream.id, None)
         queue, stream.queue = stream.queue, None
-        self._shared.held -= sum(map(len, queue or ()))
+        self._shared.release(sum(map(len, queue or ())))
         return bool(queue)
 
     def widen(self, by: int) -> None:
@@ -118,8 +125,7 @@ class Outgoing:
         if self.window + by > MAX_WINDOW:
             raise ConnectionEndsError(ErrorCode.FLOW_CONTROL_ERROR, "a connection's window that is too large")
         self.window += by
-        for stream in list(self._blocked.values()):
-            self._flush(stream)
+        self._release_blocked()
 
     def widen_stream(self, stream: Sending, by: int) -> None:
         """WINDOW_UPDATE for a stream."""
@@ -129,19 +135,30 @@ class Outgoing:
         if stream.queue:
             self._flush(stream)
 
-    def set(self, payload: bytes, streams: Iterable[Sending]) -> None:
-        """SETTINGS; another initial window changes those of the open streams by as much (section 6.9.2)."""
+    def apply_settings(self, payload: bytes, streams: Collection[Sending]) -> int:
+        """SETTINGS; another initial window changes those of the open streams by as much (section 6.9.2).
+
+        Returns how many streams that were.
+        """
         before, table = self.settings.window, self.settings.table
         self.settings.take(payload)
         if self.settings.smallest_table < table:
             self._table = _NO_TABLE
-        if by := self.settings.window - before:
-            for stream in streams:
-                if stream.window + by > MAX_WINDOW:
-                    raise ConnectionEndsError(ErrorCode.FLOW_CONTROL_ERROR, "a stream's window that is too large")
-                stream.window += by
-        for stream in list(self._blocked.values()):
-            self._flush(stream)
+        by = self.settings.window - before
+        if not by:
+            return 0
+        for stream in list(streams):
+            if stream.window + by > MAX_WINDOW:
+                raise ConnectionEndsError(ErrorCode.FLOW_CONTROL_ERROR, "a stream's window that is too large")
+            stream.window += by
+            if by > 0 and stream.queue:
+                self._flush(stream)
+        return len(streams)
+
+    def _release_blocked(self) -> None:
+        """Goes on with what waits for the connection, as far as there is room."""
+        while self._blocked and self.window > 0 and self._room > 0:
+            self._flush(next(iter(self._blocked.values())))
 
     def _start(self, stream: Sending) -> None:
         if not stream.started:
@@ -175,7 +192,7 @@ class Outgoing:
     def _send(self, stream: Sending) -> None:
         """Sends what the windows allow, in frames that the peer takes (section 4.2)."""
         queue = stream.queue
-        while queue and (room := min(stream.window, self.window, self.settings.max_frame)) > 0:
+        while queue and (room := min(stream.window, self.window, self.settings.max_frame, self._room)) > 0:
             piece, rest = queue[0][:room], queue[0][room:]
             if rest:
                 queue[0] = rest
@@ -183,9 +200,10 @@ class Outgoing:
                 queue.popleft()
             stream.window -= len(piece)
             self.window -= len(piece)
-            self._shared.held -= len(piece)
+            self._room -= len(piece)
+            self._shared.release(len(piece))
             self._out.append(frame(DATA, 0, stream.id, bytes(piece)))
-        if queue:
+        if queue and stream.window > 0:
             self._blocked[stream.id] = stream
         else:
             self._blocked.pop(stream.id, None)

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, cast
+from contextvars import Context
+from typing import Final, Protocol, cast
 
 from outrider.waiting import Wait
 from outrider_envoy.engine.connection import Connection
@@ -11,23 +12,42 @@ from outrider_envoy.engine.shared import Shared
 
 _TICK: Final = 0.05
 """How often deadlines are looked at, in seconds."""
+_PATIENCE: Final = 10.0
+"""How long a peer may take to say that it speaks HTTP/2, in seconds."""
 _FAREWELL: Final = 1.0
 """How long a peer may take to read why its connection ends, in seconds."""
 
 
-class Protocol(asyncio.Protocol):
-    """`left` is told once the transport is gone."""
+class House(Protocol):
+    """Where the connections of one server are known."""
 
-    def __init__(self, shared: Shared, left: "Callable[[Protocol], None]") -> None:
+    shared: Shared
+
+    def admit(self, connection: "Http2Protocol", /) -> bool:
+        """A connection begins; False if there is no room for it."""
+
+    def left(self, connection: "Http2Protocol", /) -> None:
+        """Its transport is gone."""
+
+
+class Http2Protocol(asyncio.Protocol):
+    """A connection on asyncio's transport."""
+
+    def __init__(self, house: House) -> None:
         self._loop = asyncio.get_running_loop()
-        self._connection = Connection(self._settle, shared)
-        self._left = left
+        self._house = house
+        self._connection = Connection(self._settle, house.shared)
+        self._paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._flush()
+        if self._house.admit(self):
+            self._loop.call_later(_PATIENCE, self._check_greeted)
+            self._flush()
+        else:
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._connection.receive(data)
@@ -37,20 +57,23 @@ class Protocol(asyncio.Protocol):
         """Nothing can be answered any more."""
 
     def pause_writing(self) -> None:
-        # A peer that does not read gets nothing more to answer.
+        """A peer that does not read gets nothing more to answer."""
+        self._paused = True
         if not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
+        self._paused = False
         if not self._transport.is_closing():
             self._transport.resume_reading()
+        self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         if self._timer is not None:
             self._timer.cancel()
         self._connection.lost()
-        self._left(self)
+        self._house.left(self)
 
     def drain(self) -> None:
         """Asks the peer to go on elsewhere."""
@@ -61,36 +84,37 @@ class Protocol(asyncio.Protocol):
         """Ends the connection at once."""
         self._transport.abort()
 
-    async def ended(self) -> None:
-        """Waits until the hooks have ended that were at work when the transport went."""
+    async def ended(self, seconds: float) -> None:
+        """Waits until the hooks have ended that were at work when the transport went, but no longer than that."""
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=seconds)
 
     def _flush(self) -> None:
         connection, transport = self._connection, self._transport
-        out = connection.take()
-        if transport.is_closing():
-            return
-        if out:
+        while not (self._paused or transport.is_closing()) and (out := connection.take()):
             transport.write(out)
-        if connection.over:
+        if connection.over and not transport.is_closing():
             transport.close()
             self._loop.call_later(_FAREWELL, transport.abort)
         elif connection.timed and self._timer is None:
             self._timer = self._loop.call_later(_TICK, self._tick)
+
+    def _check_greeted(self) -> None:
+        if not self._connection.greeted:
+            self._transport.abort()
 
     def _tick(self) -> None:
         self._timer = None
         self._connection.expire(time.monotonic())
         self._flush()
 
-    def _settle(self, wait: Wait, done: Callable[[], None]) -> Callable[[], object]:
-        task = self._loop.create_task(wait.settle())
+    def _settle(self, wait: Wait, done: Callable[[], None], context: Context) -> Callable[[], object]:
+        task = self._loop.create_task(wait.settle(), context=context)
         self._tasks.add(task)
 
         def ended(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
-            self._connection.attend(done)
+            done()
             self._flush()
 
         task.add_done_callback(ended)

@@ -2,20 +2,19 @@
 
 import asyncio
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from outrider.metrics import Metrics
-from outrider_envoy.calls import METHODS, Call, Calls, Status
+from outrider_envoy.calls import Calls
 from outrider_envoy.engine.limits import Limits
-from outrider_envoy.engine.opening import Opening
-from outrider_envoy.engine.protocol import Protocol
+from outrider_envoy.engine.protocol import Http2Protocol
 from outrider_envoy.engine.shared import Shared
 from outrider_envoy.selection import Chains
 
 _UNIX: Final = "unix:"
-_UNKNOWN: Final = Status(12, "nobody serves this method")
 _BACKLOG: Final = 1024
+_FAREWELL: Final = 0.5
+"""How long what was cut off may take to end, in seconds."""
 
 
 class EngineServer:
@@ -26,9 +25,9 @@ class EngineServer:
 
     def __init__(self, chains: Chains, metrics: Metrics, limits: Limits | None = None) -> None:
         self._calls = Calls(chains, metrics)
-        self._limits = limits or Limits()
-        self._shared = Shared(self._open, self._limits)
-        self._protocols: set[Protocol] = set()
+        self.shared = Shared(lambda opening: self._calls.open(opening.path, opening.metadata), limits or Limits())
+        self._connections: set[Http2Protocol] = set()
+        self._draining = False
         self._empty = asyncio.Event()
         self._server: asyncio.Server | None = None
 
@@ -36,51 +35,48 @@ class EngineServer:
         """Listens; returns the port, or 1 for a unix socket. Raises `OSError` if the address can't be had."""
         loop = asyncio.get_running_loop()
         if address.startswith(_UNIX):
-            path = Path(address.removeprefix(_UNIX))
-            self._server = await loop.create_unix_server(self._accepted, str(path), backlog=_BACKLOG)
+            path = address.removeprefix(_UNIX)
+            self._server = await loop.create_unix_server(lambda: Http2Protocol(self), path, backlog=_BACKLOG)
             port = 1
         else:
             host, _, text = address.rpartition(":")
-            self._server = await loop.create_server(self._accepted, host.strip("[]"), int(text), backlog=_BACKLOG)
+            place = host.strip("[]"), int(text)
+            self._server = await loop.create_server(lambda: Http2Protocol(self), *place, backlog=_BACKLOG)
             port = int(self._server.sockets[0].getsockname()[1])
         self._calls.serving = True
         return port
 
     async def drain(self, seconds: float) -> None:
         """Takes no new streams, lets those in flight finish, and cuts off what is left after `seconds`."""
-        self._calls.serving = False
+        self._calls.serving, self._draining = False, True
         if self._server is not None:
             self._server.close()
-        protocols = list(self._protocols)
-        for protocol in protocols:
-            protocol.drain()
-        if self._protocols:
-            self._empty.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), seconds)
-        for protocol in list(self._protocols):
-            protocol.abort()
-        for protocol in protocols:
-            await protocol.ended()
+        connections = list(self._connections)
+        for connection in connections:
+            connection.drain()
+        await self._emptied(seconds)
+        for connection in list(self._connections):
+            connection.abort()
+        await self._emptied(_FAREWELL)
+        await asyncio.gather(*(connection.ended(_FAREWELL) for connection in connections))
 
-    def _open(self, opening: Opening) -> Call | Status:
-        return self._calls.open(opening.path, opening.metadata) if opening.path in METHODS else _UNKNOWN
+    def admit(self, connection: Http2Protocol) -> bool:
+        """A connection begins, unless there are too many."""
+        if len(self._connections) >= self.shared.limits.connections:
+            return False
+        self._connections.add(connection)
+        self._empty.clear()
+        if self._draining:
+            connection.drain()
+        return True
 
-    def _accepted(self) -> asyncio.BaseProtocol:
-        if len(self._protocols) >= self._limits.connections:
-            return _Refused()
-        protocol = Protocol(self._shared, self._left)
-        self._protocols.add(protocol)
-        return protocol
-
-    def _left(self, protocol: Protocol) -> None:
-        self._protocols.discard(protocol)
-        if not self._protocols:
+    def left(self, connection: Http2Protocol) -> None:
+        """A connection is gone."""
+        self._connections.discard(connection)
+        if not self._connections:
             self._empty.set()
 
-
-class _Refused(asyncio.Protocol):
-    """A connection beyond what the server holds."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+    async def _emptied(self, seconds: float) -> None:
+        if self._connections:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), seconds)

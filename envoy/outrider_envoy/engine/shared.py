@@ -1,6 +1,7 @@
 """What all connections of one server share."""
 
 from collections.abc import Callable
+from contextvars import Context
 from typing import Protocol, TypeAlias
 
 from outrider.waiting import Wait
@@ -14,9 +15,12 @@ Service: TypeAlias = Callable[[Opening], Call | Status]
 
 
 class Settle(Protocol):
-    """Lets a hook go on and calls `done` once it has ended; what it returns cancels the hook."""
+    """Lets a hook go on, in the call's context, and calls `done` once it has ended.
 
-    def __call__(self, wait: Wait, done: Callable[[], None], /) -> Callable[[], object]: ...
+    What it returns cancels the hook.
+    """
+
+    def __call__(self, wait: Wait, done: Callable[[], None], context: Context, /) -> Callable[[], object]: ...
 
 
 class Shared:
@@ -40,3 +44,7 @@ class Shared:
             return False
         self.held += more
         return True
+
+    def release(self, size: int) -> None:
+        """Bytes that waited are gone."""
+        self.held -= size

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Final, Protocol
 
 from outrider.waiting import Wait
@@ -39,6 +40,7 @@ class Stream:
     __slots__ = (
         "_call",
         "_cancel",
+        "_context",
         "_ended",
         "_inbox",
         "_left",
@@ -70,6 +72,8 @@ class Stream:
         self._messages: Messages | None = None
         self._inbox: deque[bytes] | None = None
         self._call: Call | None = None
+        # What one request's hooks put into context variables is not there for the next on the connection.
+        self._context = copy_context()
         self._cancel: Callable[[], object] | None = None
         self._ended = False
 
@@ -133,7 +137,7 @@ class Stream:
             self._cancel()
         elif self._call is not None:
             call, self._call = self._call, None
-            _close(call, lost=lost)
+            self._close(call, lost=lost)
 
     def give_back(self) -> None:
         """Opens its window again, unless its messages must wait (RFC 9113, section 6.9)."""
@@ -166,21 +170,21 @@ class Stream:
             self._run(self._call.receive, message)
             return
         size = len(message) + _OBJECT
+        if self._inbox is None:
+            self._inbox = deque()
         if not self._line.shared.hold(size):
             self.end(_EXHAUSTED)
             return
-        if self._inbox is None:
-            self._inbox = deque()
         self._inbox.append(message)
 
     def _run(self, step: Callable[..., Wait | Sequence[bytes]], *message: bytes) -> None:
         try:
-            answers = step(*message)
+            answers = self._context.run(step, *message)
         except BaseException as error:  # noqa: BLE001 - a stream that ends cleanly would let its request through
             self.end(failed(error))
             return
         if isinstance(answers, Wait):
-            self._cancel = self._line.settle(answers, self._settled)
+            self._cancel = self._line.settle(answers, self._settled, self._context)
             return
         for answer in answers:
             if not self._line.outgoing.message(self, answer):
@@ -194,7 +198,7 @@ class Stream:
             return
         if self._ended:
             self._call = None
-            _close(call, lost=True)
+            self._close(call, lost=True)
             return
         self._run(call.resume)
         self._go_on()
@@ -203,7 +207,7 @@ class Stream:
         """Works off what came meanwhile."""
         while self._inbox and self._call is not None and not self.is_busy:
             message = self._inbox.popleft()
-            self._line.shared.held -= len(message) + _OBJECT
+            self._line.shared.release(len(message) + _OBJECT)
             self._run(self._call.receive, message)
         self._half_close()
         self.give_back()
@@ -216,16 +220,22 @@ class Stream:
             self.end(_INCOMPLETE)
             return
         try:
-            status = self._call.half_close()
+            status = self._context.run(self._call.half_close)
         except BaseException as error:  # noqa: BLE001 - as above
             status = failed(error)
         self.end(status)
+
+    def _close(self, call: Call, *, lost: bool) -> None:
+        try:
+            self._context.run(call.close, lost=lost)
+        except BaseException as error:  # noqa: BLE001 - the other streams live on
+            failed(error)
 
     def _drop(self) -> None:
         if self._messages is not None:
             self._messages.drop()
         if self._inbox:
-            self._line.shared.held -= sum(len(message) + _OBJECT for message in self._inbox)
+            self._line.shared.release(sum(len(message) + _OBJECT for message in self._inbox))
             self._inbox.clear()
 
 
@@ -233,10 +243,3 @@ def _is_message(payload: bytes) -> bool:
     """Whether a frame is one whole message, not compressed, as nearly all are."""
     size = len(payload) - PREFIX
     return size >= 0 and payload[0] == 0 and int.from_bytes(payload[1:PREFIX], "big") == size
-
-
-def _close(call: Call, *, lost: bool) -> None:
-    try:
-        call.close(lost=lost)
-    except BaseException as error:  # noqa: BLE001 - the other streams live on
-        failed(error)

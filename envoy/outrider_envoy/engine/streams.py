@@ -1,7 +1,7 @@
 """The streams of one connection: how they begin, what comes on them, how they end (RFC 9113, section 5)."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection
 from typing import Final
 
 from outrider_envoy.calls import Status, failed
@@ -16,7 +16,7 @@ from outrider_envoy.engine.shared import Settle, Shared
 from outrider_envoy.engine.stream import Stream
 
 _REMEMBERED: Final = 1024
-"""Of how many streams that are over it is known how they ended."""
+"""Of how many streams that are over it is known how they ended, at least."""
 _FOR_A_CANCELLED_HOOK: Final = 16
 _TOO_MANY: Final = Status(8, "too many streams at once")
 _BAD_TIMEOUT: Final = Status(13, "grpc-timeout is no time")
@@ -30,6 +30,7 @@ class Streams:
         "_credit",
         "_open",
         "_over",
+        "_over_before",
         "_received",
         "_refusing",
         "_timed",
@@ -47,16 +48,18 @@ class Streams:
         self._credit = credit
         self._open: dict[int, Stream] = {}
         self._timed: dict[int, Stream] = {}
-        # Whether it was us who reset it: then the peer may not know it yet.
+        # Whether it was us who reset it: then the peer may not know it yet. The newest, and those before.
         self._over: dict[int, bool] = {}
+        self._over_before: dict[int, bool] = {}
         self._received = 0
         self._refusing = False
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def __iter__(self) -> Iterator[Stream]:
-        return iter(self._open.values())
+    @property
+    def all(self) -> Collection[Stream]:
+        return self._open.values()
 
     @property
     def timed(self) -> bool:
@@ -187,14 +190,15 @@ class Streams:
         """DATA for a stream that is over or ended by the peer (section 5.1)."""
         self._check_not_idle(stream_id)
         self._credit.spend()
-        if not (ours and self._over.get(stream_id)):
+        if not (ours and self._reset_by_us(stream_id)):
             raise StreamResetError(ErrorCode.STREAM_CLOSED, "DATA behind the end of a stream")
 
     def _stray_headers(self, stream_id: int) -> None:
         self._credit.spend()
-        if stream_id not in self._over:
+        ours = self._reset_by_us(stream_id)
+        if ours is None:
             raise ConnectionEndsError(ErrorCode.PROTOCOL_ERROR, "a stream with a number lower than the last")
-        if not self._over[stream_id]:
+        if not ours:
             raise ConnectionEndsError(ErrorCode.STREAM_CLOSED, "headers behind the end of a stream")
 
     def _check_not_idle(self, stream_id: int) -> None:
@@ -227,5 +231,9 @@ class Streams:
 
     def _remember(self, stream_id: int, *, ours: bool) -> None:
         if len(self._over) >= _REMEMBERED:
-            self._over.clear()
+            self._over_before, self._over = self._over, {}
         self._over[stream_id] = ours
+
+    def _reset_by_us(self, stream_id: int) -> bool | None:
+        """None for a stream that never was, or was over too long ago."""
+        return self._over.get(stream_id, self._over_before.get(stream_id))

@@ -26,8 +26,8 @@ def test_the_server_says_its_settings_before_it_has_read_anything() -> None:
     peer = Peer(greets=False)
     assert peer.heard.frames[0].kind == Kind.SETTINGS
     assert peer.heard.settings[Setting.MAX_CONCURRENT_STREAMS] == 10_000
-    assert peer.heard.settings[Setting.INITIAL_WINDOW_SIZE] == 1 << 20
-    assert peer.heard.settings[Setting.MAX_HEADER_LIST_SIZE] == 1 << 16
+    assert peer.heard.settings[Setting.INITIAL_WINDOW_SIZE] == 1 << 18
+    assert peer.heard.settings[Setting.MAX_HEADER_LIST_SIZE] == 1 << 14
     assert peer.heard.settings.get(Setting.MAX_FRAME_SIZE, 16_384) == 16_384
     assert Setting.ENABLE_PUSH not in peer.heard.settings or not peer.heard.settings[Setting.ENABLE_PUSH]
     peer.leave()

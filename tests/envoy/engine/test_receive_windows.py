@@ -6,7 +6,7 @@ from harness.http2_peer import Peer
 from harness.http2_script import NOWHERE, WAIT
 from outrider_envoy.engine.limits import Limits
 
-STREAM, CONNECTION = 1 << 20, 16 << 20
+STREAM, CONNECTION = 1 << 18, 16 << 20
 FULL = message(b"x" * (FRAME_LIMIT - 5))
 
 

@@ -5,8 +5,19 @@ from hypothesis import given
 from hypothesis import settings as limited
 from hypothesis import strategies as st
 
-from harness.http2_blocks import ECHO, message
-from harness.http2_frames import WINDOW, Code, Setting, data, reset, settings, window_update
+from harness.http2_blocks import ECHO, call, message
+from harness.http2_frames import (
+    LARGEST_WINDOW,
+    WINDOW,
+    Code,
+    Setting,
+    data,
+    headers,
+    joined,
+    reset,
+    settings,
+    window_update,
+)
 from harness.http2_peer import Peer
 from harness.http2_script import FAIL, MANY, WAIT
 
@@ -150,11 +161,25 @@ def test_a_peer_that_never_reads_its_answers_is_held_up_and_then_stopped() -> No
     peer = Peer(windows(0))
     peer.open(1)
     sent = 0
-    while peer.on(1).given + (1 << 20) - sent >= 16_384 and peer.on(1).reset is None and not peer.on(1).ended:
+    while peer.on(1).given + (1 << 18) - sent >= 16_384 and peer.on(1).reset is None and not peer.on(1).ended:
         peer.send(data(1, message(b"x" * 16_379)))
         sent += 16_384
         assert sent < 512 << 20
     peer.leave()
+
+
+def test_no_more_is_written_at_once_than_there_is_room_for_however_large_the_windows_are() -> None:
+    """A peer that gives large windows may read nothing: what it asks for must not fill the memory."""
+    peer = Peer(windows(LARGEST_WINDOW))
+    peer.send(window_update(0, LARGEST_WINDOW - WINDOW))
+    peer.connection.receive(joined(headers(stream, call(MANY)) for stream in range(1, 201, 2)))
+    peer.connection.take()
+    asked = [data(stream, message(b"x" * 16_000), end=True) for stream in range(1, 201, 2)]
+    peer.connection.receive(joined(asked))
+    sizes = list(iter(lambda: len(peer.connection.take()), 0))
+    assert max(sizes) < 2 << 20
+    assert sum(sizes) > 3 * 100 * 16_000
+    assert peer.held == 0
 
 
 moves = st.lists(

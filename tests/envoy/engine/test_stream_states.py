@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.http2_blocks import added, call, message, without
+from harness.http2_blocks import added, call, message, plain, without
 from harness.http2_cases import (
     Expectation,
     any_of,
@@ -30,7 +30,7 @@ from harness.http2_frames import (
     window_update,
 )
 from harness.http2_peer import Peer
-from harness.http2_script import WAIT
+from harness.http2_script import NOWHERE, WAIT
 from outrider_envoy.engine.limits import Limits
 
 BAD = connection_error(Code.PROTOCOL_ERROR)
@@ -203,6 +203,16 @@ def test_the_header_table_is_kept_up_on_a_stream_that_the_server_reset() -> None
 )
 def test_numbers_and_errors(sent: Sequence[Part], expects: Expectation) -> None:
     play(sent, expects)
+
+
+def test_trailers_that_cross_the_end_of_a_call_end_nothing_however_many_came_before() -> None:
+    peer = Peer()
+    for stream in range(1, 2400, 2):
+        peer.open(stream, NOWHERE)
+        assert peer.on(stream).status == 12
+    peer.send(headers(stream, plain("x-a", "b"), end=True))
+    assert peer.is_well
+    peer.leave()
 
 
 def test_one_stream_more_than_was_announced_is_refused_and_costs_nothing_else() -> None:

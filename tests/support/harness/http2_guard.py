@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -102,7 +103,7 @@ class Hooks:
         self._runner = runner
         self._waiting: list[tuple[Wait, Callable[[], None]]] = []
 
-    def settle(self, wait: Wait, done: Callable[[], None]) -> Callable[[], object]:
+    def settle(self, wait: Wait, done: Callable[[], None], _: Context) -> Callable[[], object]:
         entry = (wait, done)
         self._waiting.append(entry)
 

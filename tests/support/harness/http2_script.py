@@ -2,6 +2,7 @@
 
 import types
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -94,13 +95,13 @@ class Waits:
         self.open: list[Callable[[], None]] = []
         self.cancelled: list[Callable[[], None]] = []
 
-    def settle(self, wait: Wait, done: Callable[[], None]) -> Callable[[], object]:
+    def settle(self, wait: Wait, done: Callable[[], None], _: Context) -> Callable[[], object]:
         def cancel() -> None:
             assert done in self.open, "cancelled after it had settled, or twice"
             self.open.remove(done)
             self.cancelled.append(done)
 
-        del wait
+        wait.close()
         self.open.append(done)
         return cancel
 

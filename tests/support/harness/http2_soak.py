@@ -10,7 +10,7 @@ from harness.http2_frames import PREFACE, SETTINGS_ACK, Part, data, headers, joi
 from harness.http2_fuzz import Fuzz
 from harness.http2_guard import Guard, Hooks, check, metrics
 from harness.http2_heard import Heard
-from outrider_envoy.calls import HEALTH, PROCESS, Call, Calls, Status
+from outrider_envoy.calls import HEALTH, Call, Calls, Status
 from outrider_envoy.engine.connection import Connection
 from outrider_envoy.engine.limits import Limits
 from outrider_envoy.engine.opening import Opening
@@ -72,7 +72,7 @@ class InMemory:
         assert in_flight.value == 0
 
     def _open(self, opening: Opening) -> Call | Status:
-        return self._calls.open(opening.path, opening.metadata) if opening.path == PROCESS else Status(12)
+        return self._calls.open(opening.path, opening.metadata)
 
 
 class OverSockets:

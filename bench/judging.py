@@ -1,0 +1,90 @@
+"""The bars of the project, and whether a run's figures hold them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kong import ALIKE, GEVENT, ONE, THREADS
+from measuring import ratio
+from tables import Measured
+from through import BARE, FOUR, NATIVE
+
+FOUR_STRAIGHT, BARE_STRAIGHT = "ext_proc, the four plugins, engine", "ext_proc, a no-op plugin, bare aio"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What is asked, the bound, and what came out."""
+
+    asked: str
+    bound: float
+    found: float
+    at_least: bool = False
+
+    @property
+    def holds(self) -> bool:
+        return self.found >= self.bound if self.at_least else self.found <= self.bound
+
+    def __str__(self) -> str:
+        bound = f"at {'least' if self.at_least else 'most'} {self.bound:g}"
+        return f"| {self.asked} | {bound} | {self.found:.2f} | {'holds' if self.holds else '**missed**'} |"
+
+
+def bars_of(tables: Mapping[str, Any]) -> list[Bar]:
+    """The bars that the figures can tell of."""
+    found: list[Bar] = []
+    for name, judge in _JUDGES.items():
+        if rows := tables.get(name, {}).get("rows"):
+            found += judge(rows)
+    return found
+
+
+def _straight(rows: Measured) -> Iterator[Bar]:
+    cpu = ratio(rows[FOUR_STRAIGHT]["server"], rows[BARE_STRAIGHT]["server"])
+    yield Bar("CPU a decision of the four plugins, straight, to a bare grpc.aio no-op", 0.25, cpu)
+    one, sixteen = (rows[f"ext_proc, {name}, engine"]["server"] for name in _NOOPS)
+    added = sorted((more - less) / 15 for more, less in zip(sixteen, one, strict=True))
+    yield Bar("microseconds that a no-op plugin adds", 2, added[len(added) // 2])
+
+
+def _through(rows: Measured) -> Iterator[Bar]:
+    four, bare, native = rows[FOUR["engine"]], rows[BARE["aio"]], rows[NATIVE]
+    cpu = ratio(four["server 64"], bare["server 64"])
+    yield Bar("CPU a decision of the four plugins, through Envoy, to a bare grpc.aio no-op", 0.45, cpu)
+    rate = ratio(four["rate 64"], native["rate 64"])
+    yield Bar("requests a second through Envoy to native filters", 0.8, rate, at_least=True)
+    envoy = ratio(four["envoy 64"], native["envoy 64"])
+    yield Bar("Envoy's CPU a request to native filters, which decides where cores are shared", 1.25, envoy)
+
+
+def _growth(rows: Measured) -> Iterator[Bar]:
+    (smallest, first), *_, (largest, last) = rows.items()
+    for figure, whose in (("server", "a worker's"), ("envoy", "Envoy's")):
+        if figure in last:
+            yield Bar(f"{whose} CPU with {largest} to {smallest}", 1.15, ratio(last[figure], first[figure]))
+
+
+def _streams(rows: Measured) -> Iterator[Bar]:
+    *_, name = (name for name in rows if name.endswith("engine"))
+    yield Bar(f"MB of a worker with {name}", 300, max(rows[name]["memory"]) / 1e6)
+
+
+def _kong(rows: Measured) -> Iterator[Bar]:
+    one = rows[ONE]
+    yield Bar(
+        "Kong: events a second to kong-pdk, threads", 8, ratio(one["rate"], rows[THREADS]["rate"]), at_least=True
+    )
+    yield Bar("Kong: events a second to kong-pdk, gevent", 2, ratio(one["rate"], rows[GEVENT]["rate"]), at_least=True)
+    yield Bar("Kong: CPU of a chain of four to one plugin", 1.5, ratio(rows[ALIKE]["server"], one["server"]))
+
+
+_NOOPS = ("a no-op plugin", "sixteen no-op plugins")
+_JUDGES = {
+    "straight": _straight,
+    "through": _through,
+    "routes": _growth,
+    "consumers": _growth,
+    "keys": _growth,
+    "streams": _streams,
+    "kong": _kong,
+}
