@@ -51,7 +51,7 @@ def _page(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _where(figures: Mapping[str, Any]) -> Iterator[str]:
-    yield "## Where\n"
+    yield "## The machine\n"
     for kind in ("machine", "versions"):
         yield _wrapped(", ".join(f"{name} {value}" for name, value in figures.get(kind, {}).items()) + ".")
     yield _wrapped(SHARED)
@@ -60,8 +60,12 @@ def _where(figures: Mapping[str, Any]) -> Iterator[str]:
 def _bars(tables: Mapping[str, Any]) -> Iterator[str]:
     yield "## Bars\n"
     yield "| asked | bar | found | |\n|---|---|---|---|"
-    yield from map(str, bars_of(tables))
-    yield ""
+    bars = bars_of(tables)
+    yield from map(str, bars)
+    missed = dict.fromkeys(bar.why for bar in bars if not bar.holds and bar.why)
+    yield "\nWhy those that are missed are, and what to try next:\n" if missed else ""
+    for why in missed:
+        yield _wrapped(f"- {'; '.join(bar.asked for bar in bars if bar.why == why and not bar.holds)}. {why}")
 
 
 def _section(section: Section, tables: Mapping[str, Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from outrider import discovery
 from outrider.config.field_types import Address
 from outrider.config.gateway import Gateway
 from outrider_cli.main import main
+from outrider_envoy.engine.limits import Limits
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -117,3 +118,15 @@ def test_the_operators_page_has_every_key_of_the_gateway_with_its_default() -> N
         default: object = field.get_default()
         if isinstance(default, str | Address):
             assert f"`{default}`" in rows[name]
+
+
+def test_the_operators_page_has_the_limits_of_a_worker() -> None:
+    text = (ROOT / "docs" / "guide-operators.md").read_text(encoding="utf-8")
+    table = text.partition("| limit of a worker")[2].partition("\n\n")[0]
+    limits = Limits()
+    for number in (limits.streams, limits.connections, limits.credit, limits.credit_a_second):
+        assert f"{number:,}" in table
+    for size in (limits.message, limits.held, limits.connection_window):
+        assert f"{size // 2**20} MiB" in table
+    for size in (limits.stream_window, limits.header_list, limits.header_block):
+        assert f"{size // 2**10} KiB" in table
