@@ -132,9 +132,9 @@ def _engine(chains: "Chains", metrics: Metrics) -> _Listening:
 
 
 def _grpcio(chains: "Chains", metrics: Metrics) -> _Listening:
-    from outrider_envoy.server import Server
+    from outrider_envoy.grpcio_server import GrpcioServer
 
-    return Server(chains, metrics)
+    return GrpcioServer(chains, metrics)
 
 
 async def _beat(metrics: Metrics) -> None:

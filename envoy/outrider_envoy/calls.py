@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from google.protobuf.message import DecodeError
 
+from outrider.grpc_status import GrpcStatus
 from outrider.metrics import Gauge, Metrics
 from outrider.waiting import Wait
 from outrider_envoy.errors import ProtocolError
@@ -32,14 +33,13 @@ _MessageT = TypeVar("_MessageT", ProcessingRequest, CheckRequest, HealthCheckReq
 class Status(NamedTuple):
     """How a call ended: a gRPC status code and a text for people."""
 
-    code: int
+    code: GrpcStatus
     message: str = ""
 
 
-OK = Status(0)
-_INTERNAL = 13
-_UNKNOWN = Status(12, "nobody serves this method")
-UNDECIDED = Status(_INTERNAL, "ended before a decision")
+OK = Status(GrpcStatus.OK)
+_UNKNOWN = Status(GrpcStatus.UNIMPLEMENTED, "nobody serves this method")
+UNDECIDED = Status(GrpcStatus.INTERNAL, "ended before a decision")
 """A clean end without a decision would let the request through."""
 
 
@@ -84,7 +84,7 @@ def failed(error: BaseException) -> Status:
     else:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         _log.error("stream failed at %s:%s: %s", Path(frame.filename).name, frame.lineno, type(error).__name__)
-    return Status(_INTERNAL, "refused by outrider")
+    return Status(GrpcStatus.INTERNAL, "refused by outrider")
 
 
 class _Process:

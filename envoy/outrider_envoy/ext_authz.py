@@ -4,6 +4,7 @@ import logging
 from typing import cast
 
 from outrider.exchange import Exchange, Walk
+from outrider.grpc_status import GrpcStatus
 from outrider.request import Request
 from outrider.response import Refusal
 from outrider.verdict import NO_ROUTE, PASS, UNCHECKED, Reply, Verdict, reply
@@ -24,14 +25,13 @@ WHOLE = "whole"
 # CheckResponse, the Status in it, and both of its answers
 _STATUS, _DENIED_RESPONSE, _OK_RESPONSE, _METADATA = tag(1), tag(2), tag(3), tag(4)
 _CODE = number_tag(1)
-_PERMISSION_DENIED = 7
 _SET, _BODY, _REMOVE, _REPLY = tag(2), tag(3), tag(5), tag(6)
 _REPLACES = sized(tag(2), b"")
 """`append: false`."""
 
 # Without a status the request would be allowed too; it is written all the same, as every verdict is.
-_PASSED = CheckResponse(status=Status(code=0), dynamic_metadata={DECIDED: True}).SerializeToString()
-_REFUSED = CheckResponse(status=Status(code=_PERMISSION_DENIED)).SerializeToString()
+_PASSED = CheckResponse(status=Status(code=GrpcStatus.OK), dynamic_metadata={DECIDED: True}).SerializeToString()
+_REFUSED = CheckResponse(status=Status(code=GrpcStatus.PERMISSION_DENIED)).SerializeToString()
 
 Sent = bytes | Wait
 

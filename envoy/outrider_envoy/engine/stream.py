@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from typing import Final, Protocol
 
+from outrider.grpc_status import GrpcStatus
 from outrider.waiting import Wait
 from outrider_envoy.calls import Call, Status, failed
 from outrider_envoy.engine.faults import ErrorCode, StreamResetError
@@ -12,10 +13,9 @@ from outrider_envoy.engine.frames import WINDOW_UPDATE, frame, number
 from outrider_envoy.engine.messages import PREFIX, BadMessageError, Messages
 from outrider_envoy.engine.opening import Opening
 from outrider_envoy.engine.outgoing import Outgoing
-from outrider_envoy.engine.shared import Settle, Shared
+from outrider_envoy.engine.shared import HELD_TOO_MUCH, Settle, Shared
 
-_EXHAUSTED = Status(8, "too many messages are held at once")
-_INCOMPLETE = Status(13, "the stream ended in the middle of a message")
+_INCOMPLETE = Status(GrpcStatus.INTERNAL, "the stream ended in the middle of a message")
 _OBJECT: Final = 64
 """What a message that waits costs beside its bytes, however short it is."""
 
@@ -173,7 +173,7 @@ class Stream:
         if self._inbox is None:
             self._inbox = deque()
         if not self._line.shared.hold(size):
-            self.end(_EXHAUSTED)
+            self.end(HELD_TOO_MUCH)
             return
         self._inbox.append(message)
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection
 from typing import Final
 
+from outrider.grpc_status import GrpcStatus
 from outrider_envoy.calls import Status, failed
 from outrider_envoy.engine.blocks import Blocks
 from outrider_envoy.engine.faults import ConnectionEndsError, ErrorCode, StreamResetError
@@ -18,9 +19,9 @@ from outrider_envoy.engine.stream import Stream
 _REMEMBERED: Final = 1024
 """Of how many streams that are over it is known how they ended, at least."""
 _FOR_A_CANCELLED_HOOK: Final = 16
-_TOO_MANY: Final = Status(8, "too many streams at once")
-_BAD_TIMEOUT: Final = Status(13, "grpc-timeout is no time")
-_OVERDUE: Final = Status(4, "the deadline is over")
+_TOO_MANY: Final = Status(GrpcStatus.RESOURCE_EXHAUSTED, "too many streams at once")
+_BAD_TIMEOUT: Final = Status(GrpcStatus.INTERNAL, "grpc-timeout is no time")
+_OVERDUE: Final = Status(GrpcStatus.DEADLINE_EXCEEDED, "the deadline is over")
 
 
 class Streams:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.http2_blocks import ECHO
+from outrider.grpc_status import GrpcStatus
 from outrider.waiting import Wait, begin
 from outrider_envoy.calls import OK, UNDECIDED, Call, Status
 
@@ -81,9 +82,11 @@ class Script:
     def __call__(self, opening: Asked) -> Call | Status:
         if opening.path == REFUSED:
             length = int(opening.metadata.get("x-length", "0"))
-            return Status(7, "x" * length + "\u00e9" * 500 if length else "100% caf\u00e9\n")
+            return Status(
+                GrpcStatus.PERMISSION_DENIED, "x" * length + "\u00e9" * 500 if length else "100% caf\u00e9\n"
+            )
         if opening.path not in PATHS:
-            return Status(12, "unknown method")
+            return Status(GrpcStatus.UNIMPLEMENTED, "unknown method")
         self.calls.append(ScriptedCall(opening.path, opening.metadata))
         return self.calls[-1]
 

@@ -109,6 +109,7 @@ class PluginServer:
         self.hung_up = 0
         self._ids = itertools.count(1)
         self._lines: list[Line] = []
+        self._stopped = False
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self.path)
         self._listener.listen(64)
@@ -127,6 +128,7 @@ class PluginServer:
 
     def stop(self) -> None:
         """Dies: nobody listens, every connection is closed."""
+        self._stopped = True
         self._listener.close()
         Path(self.path).unlink(missing_ok=True)
         for line in self._lines:
@@ -147,6 +149,10 @@ class PluginServer:
                 return
             connection.settimeout(WAIT)
             self._lines.append(line := Line(number, connection))
+            if self._stopped:
+                # Whoever waits in accept(2) still gets one after the close.
+                line.close()
+                return
             threading.Thread(target=self._serve, args=(line,), daemon=True).start()
 
     def _serve(self, line: Line) -> None:

@@ -17,9 +17,9 @@ from outrider.metrics import Metrics
 from outrider_envoy.calls import CHECK, HEALTH, PROCESS
 from outrider_envoy.engine.limits import Limits
 from outrider_envoy.engine.server import EngineServer
+from outrider_envoy.grpcio_server import GrpcioServer
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
 from outrider_envoy.selection import Chains
-from outrider_envoy.server import Server
 
 __all__ = ["CHECK", "HEALTH", "PROCESS"]
 
@@ -34,7 +34,7 @@ NO_PROTOBUF = b"\xff\xff\xff"
 class Worker:
     """A server, and a channel to it."""
 
-    server: Server | EngineServer
+    server: GrpcioServer | EngineServer
     channel: grpc.aio.Channel
     metrics: Metrics
     address: str
@@ -84,9 +84,11 @@ async def serving(transport: str, *plugins: Plugin, limits: Limits | None = None
         await server.drain(0)
 
 
-def made(transport: str, chains: Chains, metrics: Metrics, limits: Limits | None = None) -> Server | EngineServer:
+def made(
+    transport: str, chains: Chains, metrics: Metrics, limits: Limits | None = None
+) -> GrpcioServer | EngineServer:
     """A server that does not listen yet. grpcio has no `limits` of its own."""
-    return EngineServer(chains, metrics, limits) if transport == ENGINE else Server(chains, metrics)
+    return EngineServer(chains, metrics, limits) if transport == ENGINE else GrpcioServer(chains, metrics)
 
 
 def channel(address: str) -> grpc.aio.Channel:

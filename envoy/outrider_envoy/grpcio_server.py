@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
+from outrider.grpc_status import GrpcStatus
 from outrider.metrics import Metrics
 from outrider.waiting import Wait
 from outrider_envoy.calls import OK, Call, Calls, Status, failed
@@ -17,7 +18,7 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-class Server:
+class GrpcioServer:
     """Serves ext_proc, ext_authz and gRPC health checks on one address, for instance `unix:/run/w0.sock`."""
 
     def __init__(self, chains: Chains, metrics: Metrics) -> None:
@@ -72,7 +73,7 @@ async def _serve(call: Call, context: _Context) -> None:
         raise
     except _LostError:
         # Downstream left while it was answered: as ordinary as leaving at any other time.
-        lost, status = True, Status(grpc.StatusCode.CANCELLED.value[0], "lost")
+        lost, status = True, Status(GrpcStatus.CANCELLED, "lost")
     except BaseException as error:  # noqa: BLE001 - a stream that ends cleanly would let its request through
         status = failed(error)
     finally:
