@@ -44,7 +44,7 @@ def endpoints(listen: str, count: int) -> list[str]:
 
 
 def check_folder(listen: str) -> None:
-    """Raises `StartError` if the folder of `unix:/DIR` is not there: grpcio says only that it can't listen."""
+    """Raises `StartError` if the folder of `unix:/DIR` is not there: the remedy is not that for an address in use."""
     folder = Path(listen.removeprefix(_UNIX))
     if listen.startswith(_UNIX) and not folder.is_dir():
         raise StartError(f"--listen: {folder} is no folder: create it, readable for your Envoy")

@@ -15,7 +15,7 @@ from outrider.errors import OutriderError, StartError
 from outrider_cli import kong_socket
 from outrider_cli.transports import TRANSPORTS
 
-# Everything else is imported by the command that needs it: grpcio and the plugins take half a second.
+# Everything else is imported by the command that needs it: the configuration alone takes half a second.
 
 P = ParamSpec("P")
 
@@ -59,7 +59,8 @@ TRANSPORT = click.option(
     default=TRANSPORTS[0],
     show_default=True,
     envvar="OUTRIDER_TRANSPORT",
-    help="What speaks gRPC with Envoy: Outrider's own engine, or the slower library grpcio.",
+    show_envvar=True,
+    help="What speaks gRPC with Envoy: Outrider's engine, or the slower library grpcio, should it misbehave.",
 )
 
 

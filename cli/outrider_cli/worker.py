@@ -16,20 +16,16 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import uvloop
 
 from outrider import logs
-from outrider.errors import OutriderError, StartError
+from outrider.errors import OutriderError
 from outrider.metrics import Metrics
 from outrider.starting import Plugins
 from outrider_cli.folder import Folder, Shift
-from outrider_cli.loading import Loaded, Source
-from outrider_cli.transports import GRPCIO
-
-if TYPE_CHECKING:
-    from outrider_envoy.selection import Chains
+from outrider_cli.loading import Source
 
 _log = logging.getLogger("outrider.worker")
 
@@ -69,7 +65,10 @@ async def _work(options: argparse.Namespace, folder: Folder, shift: Shift) -> No
     plugins = Plugins(loaded.configuration, folder.shared, metrics)
     await plugins.start()
     if source.kind == "envoy":
-        await _serve(await _for_envoy(loaded, metrics, options), metrics)
+        # Kong's workers need none of it, and grpcio takes a while to import.
+        from outrider_cli import envoy_worker
+
+        await _serve(await envoy_worker.started(loaded, metrics, options.address, options.transport), metrics)
     else:
         from outrider_cli import kong_worker
 
@@ -106,35 +105,6 @@ def _keep_what_is_loaded() -> None:
 
 class _Server(Protocol):
     async def drain(self, seconds: float) -> None: ...
-
-
-async def _for_envoy(loaded: Loaded, metrics: Metrics, options: argparse.Namespace) -> "_Listening":
-    # Kong's workers need neither of them, and grpcio takes a while to import.
-    from outrider_envoy.selection import Chains
-
-    chains = Chains(loaded.chains.values(), loaded.configuration.routes)
-    server = _grpcio(chains, metrics) if options.transport == GRPCIO else _engine(chains, metrics)
-    try:
-        await server.start(options.address)
-    except (OSError, RuntimeError) as error:
-        raise StartError(f"{options.address} can't be listened on: another process may have it") from error
-    return server
-
-
-class _Listening(_Server, Protocol):
-    async def start(self, address: str) -> int: ...
-
-
-def _engine(chains: "Chains", metrics: Metrics) -> _Listening:
-    from outrider_envoy.engine.server import EngineServer
-
-    return EngineServer(chains, metrics)
-
-
-def _grpcio(chains: "Chains", metrics: Metrics) -> _Listening:
-    from outrider_envoy.grpcio_server import GrpcioServer
-
-    return GrpcioServer(chains, metrics)
 
 
 async def _beat(metrics: Metrics) -> None:

@@ -34,8 +34,12 @@ class GrpcioServer:
         self._server.add_generic_rpc_handlers((_Handler(self._calls),))
 
     async def start(self, address: str) -> int:
-        """Listens; returns the port, or 1 for a unix socket. Raises `RuntimeError` if the address can't be had."""
-        port = self._server.add_insecure_port(address)
+        """Listens; returns the port, or 1 for a unix socket. Raises `OSError` if the address can't be had."""
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            # Its text names places in grpcio.
+            raise OSError from error
         await self._server.start()
         self._calls.serving = True
         return port

@@ -10,11 +10,13 @@ from outrider_envoy.proto.core_pb2 import HeaderMap, HeaderValue
 
 _MOST: Final = 4096
 _LONGEST: Final = 256
+_TWO_BYTES: Final = 1 << 14
+"""What a length of two bytes stays below: a third byte would make it as much or more."""
 _FIELD: Final = 0x0A
 """The tag of `headers`, the only field there is."""
 
 _known: dict[bytes, tuple[str, str]] = {}
-"""What short fields said, by their bytes; when there are too many it begins anew."""
+"""What short fields said, by their bytes; with too many it begins anew. Some are secrets: nobody logs it."""
 
 
 def fields_of(header_map: bytes) -> Fields:
@@ -38,13 +40,14 @@ def fields_of(header_map: bytes) -> Fields:
             else:
                 fields[name] = [value]
     except IndexError:
-        at = -1
+        raise _cut_off() from None
     if at != end:
-        raise ProtocolError("headers that are cut off")
+        raise _cut_off()
     return fields
 
 
-_TWO_BYTES: Final = 1 << 14
+def _cut_off() -> ProtocolError:
+    return ProtocolError("headers that are cut off")
 
 
 def _read(field: bytes) -> tuple[str, str]:
