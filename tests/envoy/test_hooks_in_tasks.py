@@ -1,7 +1,10 @@
 """Hooks find a task and a context of their own around them, whatever speaks gRPC with Envoy."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+
+import pytest
 
 from harness import ask
 from harness.chains import acts
@@ -10,31 +13,25 @@ from harness.worker import Worker, both_transports, done, served, told
 from outrider import Request
 
 pytestmark = both_transports
+AsyncHook = Callable[[Request], Awaitable[None]]
 tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
 
 
-def test_an_async_hook_may_use_what_belongs_to_a_task(transport: str) -> None:
-    async def hook(request: Request) -> None:
-        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
-            tasks.create_task(asyncio.sleep(0))
-        token = tenant.set("somebody")
-        await asyncio.sleep(0)
-        tenant.reset(token)
-        request.headers["x-done"] = "yes"
-
-    async def test(worker: Worker) -> None:
-        stream = worker.stream()
-        answer = await told(stream, ask.request_headers(end=True))
-        assert sets(answer.request_headers.response) == [("x-done", b"yes", False)]
-        await done(stream)
-
-    served(transport, test, acts(on_request=hook))
+async def waits(request: Request) -> None:
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        tasks.create_task(asyncio.sleep(0))
+    token = tenant.set("somebody")
+    await asyncio.sleep(0)
+    tenant.reset(token)
+    request.headers["x-done"] = "yes"
 
 
-def test_an_async_hook_that_waits_for_nothing_is_taken_at_once(transport: str) -> None:
-    async def hook(request: Request) -> None:
-        request.headers["x-done"] = "yes"
+async def waits_for_nothing(request: Request) -> None:
+    request.headers["x-done"] = "yes"
 
+
+@pytest.mark.parametrize("hook", [waits, waits_for_nothing])
+def test_an_async_hook_may_use_what_belongs_to_a_task_and_needs_not_wait(hook: AsyncHook, transport: str) -> None:
     async def test(worker: Worker) -> None:
         stream = worker.stream()
         answer = await told(stream, ask.request_headers(end=True))

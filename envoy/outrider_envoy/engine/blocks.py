@@ -30,7 +30,7 @@ class Blocks:
         self._decoder = Decoder(limits.header_list)
 
     def forbid_table(self) -> None:
-        """The peer has acknowledged that our table is of size 0; its next block says so first (section 4.2)."""
+        """The peer has acknowledged our table of size 0; its next block says so first (RFC 7541, section 4.2)."""
         self._decoder.max_allowed_table_size = 0
 
     def opening(self, block: bytes) -> Opening:
@@ -56,3 +56,15 @@ class Blocks:
             raise ConnectionEndsError(ErrorCode.ENHANCE_YOUR_CALM, "a header list that is too long") from error
         except HPACKError as error:
             raise ConnectionEndsError(ErrorCode.COMPRESSION_ERROR, "a header block that is no HPACK") from error
+
+
+class PartialBlock:
+    """A header block of which more must come (RFC 9113, section 4.3)."""
+
+    __slots__ = ("end", "fragments", "so_far", "stream_id")
+
+    def __init__(self, stream_id: int, first: bytes, *, end: bool) -> None:
+        self.stream_id = stream_id
+        self.so_far = bytearray(first)
+        self.end = end
+        self.fragments = 0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from outrider_envoy.engine.blocks import Blocks
+from outrider_envoy.engine.blocks import Blocks, PartialBlock
 from outrider_envoy.engine.faults import ConnectionEndsError, ErrorCode, StreamResetError
 from outrider_envoy.engine.floods import Credit
 from outrider_envoy.engine.frames import (
@@ -52,18 +52,6 @@ _DRAIN: Final = b"outrider"
 """What the PING says that follows the first GOAWAY: its answer tells that the peer has read it."""
 
 
-class _Block:
-    """A header block of which more must come (section 4.3)."""
-
-    __slots__ = ("end", "fragments", "so_far", "stream_id")
-
-    def __init__(self, stream_id: int, first: bytes, *, end: bool) -> None:
-        self.stream_id = stream_id
-        self.so_far = bytearray(first)
-        self.end = end
-        self.fragments = 0
-
-
 class Connection:
     """Feed it with `receive`, write what `take` gives, and close the transport when it is `over`.
 
@@ -79,7 +67,7 @@ class Connection:
         self._streams = Streams(self._outgoing, self._attending(settle), shared, self._credit)
         self._rest = b""
         self._greeted = self._set = self._asked = self._draining = False
-        self._block: _Block | None = None
+        self._block: PartialBlock | None = None
         self._frames = {
             HEADERS: self._headers,
             PRIORITY: self._priority,
@@ -198,7 +186,7 @@ class Connection:
         if flags & END_HEADERS:
             self._streams.headers(stream_id, block, self._blocks, end=end)
         else:
-            self._block = _Block(stream_id, block, end=end)
+            self._block = PartialBlock(stream_id, block, end=end)
 
     def _continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
         """Section 6.10."""
