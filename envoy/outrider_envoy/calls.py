@@ -73,7 +73,7 @@ class Calls:
             return _Process(conversation, self._metrics, self._in_flight)
         if path == CHECK:
             check = Check(self._chains, metadata.get(ROUTE_KEY), metadata.get(CLIENT_KEY))
-            return _Check(check, self._in_flight)
+            return _Check(check, self._metrics, self._in_flight)
         return _Health(serving=self.serving) if path == HEALTH else _UNKNOWN
 
 
@@ -99,8 +99,7 @@ class _Process:
         in_flight.add(1)
 
     def receive(self, message: bytes) -> Wait | Sequence[bytes]:
-        # The heart beats in the same loop, which many busy streams can keep from it.
-        self._metrics.beat(time.monotonic())
+        _beat(self._metrics)
         return self._sent(self._conversation.receive(_parsed(ProcessingRequest, message)))
 
     def resume(self) -> Wait | Sequence[bytes]:
@@ -125,15 +124,17 @@ class _Process:
 class _Check:
     """An ext_authz check: one message, one answer."""
 
-    __slots__ = ("_answered", "_asked", "_check", "_in_flight")
+    __slots__ = ("_answered", "_asked", "_check", "_in_flight", "_metrics")
 
-    def __init__(self, check: Check, in_flight: Gauge) -> None:
+    def __init__(self, check: Check, metrics: Metrics, in_flight: Gauge) -> None:
         self._check = check
+        self._metrics = metrics
         self._in_flight = in_flight
         self._asked = self._answered = False
         in_flight.add(1)
 
     def receive(self, message: bytes) -> Wait | Sequence[bytes]:
+        _beat(self._metrics)
         if self._asked:
             raise ProtocolError("a second message in one check")
         self._asked = True
@@ -179,6 +180,11 @@ class _Health:
         return OK if self._answered else UNDECIDED
 
     def close(self, *, lost: bool = False) -> None: ...
+
+
+def _beat(metrics: Metrics) -> None:
+    # The heart beats in the same loop, which many busy calls can keep from it.
+    metrics.beat(time.monotonic())
 
 
 def _parsed(kind: type[_MessageT], raw: bytes) -> _MessageT:

@@ -39,13 +39,14 @@ class Http2Protocol(asyncio.Protocol):
         self._house = house
         self._connection = Connection(self._settle, house.shared)
         self._paused = False
+        self._greeting: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         if self._house.admit(self):
-            self._loop.call_later(_PATIENCE, self._check_greeted)
+            self._greeting = self._loop.call_later(_PATIENCE, self._check_greeted)
             self._flush()
         else:
             transport.close()
@@ -71,8 +72,9 @@ class Http2Protocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._greeting, self._timer):
+            if timer is not None:
+                timer.cancel()
         self._connection.lost()
         self._house.left(self)
 

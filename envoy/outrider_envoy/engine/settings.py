@@ -47,9 +47,9 @@ class PeerSettings:
             if name == _HEADER_TABLE_SIZE:
                 self.table = value
                 self.smallest_table = min(self.smallest_table, value)
-            if name == _ENABLE_PUSH and value > 1:
+            elif name == _ENABLE_PUSH and value > 1:
                 raise ConnectionEndsError(ErrorCode.PROTOCOL_ERROR, f"SETTINGS_ENABLE_PUSH is {value}")
-            if name == _INITIAL_WINDOW_SIZE:
+            elif name == _INITIAL_WINDOW_SIZE:
                 if value > MAX_WINDOW:
                     raise ConnectionEndsError(
                         ErrorCode.FLOW_CONTROL_ERROR, f"SETTINGS_INITIAL_WINDOW_SIZE is {value}"

@@ -19,6 +19,7 @@ from outrider_envoy.engine.stream import Stream
 _REMEMBERED: Final = 1024
 """Of how many streams that are over it is known how they ended, at least."""
 _FOR_A_CANCELLED_HOOK: Final = 16
+"""What a reset costs there, in credit: twice what the message earned that set the hook to work."""
 _TOO_MANY: Final = Status(GrpcStatus.RESOURCE_EXHAUSTED, "too many streams at once")
 _BAD_TIMEOUT: Final = Status(GrpcStatus.INTERNAL, "grpc-timeout is no time")
 _OVERDUE: Final = Status(GrpcStatus.DEADLINE_EXCEEDED, "the deadline is over")
