@@ -99,6 +99,8 @@ class Connection:
 
     def take(self) -> bytes:
         """What is to be written now."""
+        # There is room again, and what it lets go on may ask for too much.
+        self._attend(self._outgoing.go_on)
         if self._draining and not self._streams:
             self.over = True
         return self._outgoing.take()
@@ -263,14 +265,13 @@ class Connection:
 
     def _attending(self, settle: Settle) -> Settle:
         """The same, with a connection that ends where what a settled hook asks for is too much."""
+        return lambda wait, done, context: settle(wait, partial(self._attend, done), context)
 
-        def attend(done: Callable[[], None]) -> None:
-            try:
-                done()
-            except ConnectionEndsError as fault:
-                self._fail(fault)
-
-        return lambda wait, done, context: settle(wait, partial(attend, done), context)
+    def _attend(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except ConnectionEndsError as fault:
+            self._fail(fault)
 
     def _fail(self, fault: ConnectionEndsError) -> None:
         """Section 5.4.1."""

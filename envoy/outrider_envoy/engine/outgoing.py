@@ -66,7 +66,6 @@ class Outgoing:
 
     def take(self) -> bytes:
         """Everything so far; as long as it is not written, there is room for little more."""
-        self._release_blocked()
         out, self._out, self._room = self._out, [], _AT_ONCE
         return b"".join(out)
 
@@ -125,7 +124,7 @@ class Outgoing:
         if self.window + by > MAX_WINDOW:
             raise ConnectionEndsError(ErrorCode.FLOW_CONTROL_ERROR, "a connection's window that is too large")
         self.window += by
-        self._release_blocked()
+        self.go_on()
 
     def widen_stream(self, stream: Sending, by: int) -> None:
         """WINDOW_UPDATE for a stream."""
@@ -155,7 +154,7 @@ class Outgoing:
                 self._flush(stream)
         return len(streams)
 
-    def _release_blocked(self) -> None:
+    def go_on(self) -> None:
         """Goes on with what waits for the connection, as far as there is room."""
         while self._blocked and self.window > 0 and self._room > 0:
             self._flush(next(iter(self._blocked.values())))
