@@ -18,6 +18,7 @@ from itertools import count, cycle
 from pathlib import Path
 
 from hpack import Encoder
+from pydantic import SecretStr
 
 from clocks import memory
 from harness.http2_frames import (
@@ -79,8 +80,12 @@ async def _started(case: Case, shared: Path) -> Calls:
 
 def _consumers(many: int) -> Consumers:
     everybody = [Consumer(f"id-{number}", f"consumer-{number}") for number in range(many)]
-    keys = (Credential(one, f"key-{number}", {"key": key_of(number)}) for number, one in enumerate(everybody))
-    return Consumers(everybody, {"keyauth_credentials": keys})
+    rows = (_credential(number, one) for number, one in enumerate(everybody))
+    return Consumers(everybody, {"keyauth_credentials": rows})
+
+
+def _credential(number: int, owner: Consumer) -> Credential:
+    return Credential(owner, f"key-{number}", {"key": SecretStr(key_of(number))})
 
 
 def _decided(calls: Calls, message: bytes) -> bool:

@@ -38,6 +38,7 @@ class Auth(Plugin, abstract=True):
     A good credential sets the consumer and tells upstream in the identity headers. A bad one, or none, is
     answered with the subclass's refusal, unless `anonymous` lets strangers in. Where `anonymous` is set and a
     plugin before this one already found out who calls, that stands (Kong's meaning of several auth plugins).
+    Each of several sees what downstream sent, also where one before it has hidden that from upstream.
     """
 
     anonymous: ConsumerName | None = Field(
@@ -61,6 +62,13 @@ class Auth(Plugin, abstract=True):
     def hide_credential(self, request: Request, /) -> None:
         """Removes every credential of this kind from what goes upstream."""
 
+    def carrier(self) -> object:
+        """What the credential travels in, the same for plugins that look for theirs in the same places.
+
+        Where one of these let a request in, the others leave the credential to it.
+        """
+        return self
+
     def refuse(self, message: str = "Unauthorized", challenge: str | None = None) -> Refusal:
         """The 401 for a bad credential. Say no more than the credential's RFC asks for."""
         return Refusal(401, message, headers={"www-authenticate": challenge or self.challenge()})
@@ -72,10 +80,12 @@ class Auth(Plugin, abstract=True):
             raise StartError(f"anonymous: no consumer is called {self.anonymous!r}")
 
     def on_request(self, request: Request, /) -> Reply | Awaitable[Reply]:
+        carried = request.carried
         if self.anonymous and request.credential is not None:
-            self.hide_credential(request)
+            if carried is None or carried.by != self.carrier():
+                self._hide(request)
             return None
-        outcome = self.authenticate(request)
+        outcome = self.authenticate(request if carried is None else carried.seen(request))
         # Asking for Awaitable is dear, and the answer nearly always no.
         if isinstance(outcome, Identity) or not isinstance(outcome, Awaitable):
             return self._decide(request, outcome)
@@ -87,15 +97,23 @@ class Auth(Plugin, abstract=True):
     def _decide(self, request: Request, outcome: Outcome) -> Reply:
         if isinstance(outcome, Identity):
             admit(request, outcome)
+            if request.carried is not None:
+                request.carried.by = self.carrier()
             if self.hide:
-                self.hide_credential(request)
+                self._hide(request)
             return None
         refusal = self.refuse() if outcome is None else outcome
         if self._stranger is None or not _is_rejection(refusal):
             return refusal
         admit_stranger(request, self._stranger)
-        self.hide_credential(request)
+        self._hide(request)
         return None
+
+    def _hide(self, request: Request) -> None:
+        if request.carried is None:
+            self.hide_credential(request)
+        else:
+            request.carried.hide(request, self.hide_credential)
 
 
 def _is_rejection(refusal: object) -> bool:
@@ -112,6 +130,9 @@ def admit(request: Request, identity: Identity) -> None:
         name: deepcopy(claim) if type(claim) in _CONTAINERS else claim for name, claim in identity.claims.items()
     }
     request.headers.strip(IDENTITY_HEADERS)
+    if request.carried is not None:
+        request.headers.strip(request.carried.told)
+        request.carried.told = frozenset(name.lower().replace("_", "-") for name in identity.headers)
     request.headers.put(identity.told())
 
 

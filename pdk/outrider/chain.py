@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from outrider.auth import Auth
+from outrider.carried import Carried
 from outrider.exchange import Exchange
 from outrider.handover import State, request_of, state_of
 from outrider.needs import BODY_HOOKS, RESPONSE_HOOKS, Fact, Hook
@@ -30,6 +32,7 @@ class Chain:
         self.facts: frozenset[Fact] = frozenset(fact for need in needs for fact in need.facts)
         self.reply_headers = frozenset(name.lower() for need in needs for name in need.reply_headers)
         self.identity_headers = frozenset(name.lower().replace("_", "-") for name in identity_headers)
+        self._auths = sum(isinstance(slot.steps[0].plugin, Auth) for slot in self.slots)
         self.budget = sum(step.seconds for step in steps)
 
     def begin(self, request: Request, *, but: Iterable[str] = ()) -> Exchange:
@@ -40,6 +43,7 @@ class Chain:
         request.route = self.route
         request.headers.strip(self.identity_headers.difference(but) if but else self.identity_headers)
         request.declare_reply_headers(self.reply_headers)
+        request.carried = Carried() if self._auths > 1 else None
         return Exchange(self.slots, request, self.budget)
 
     def hand_over(self, exchange: Exchange) -> State:

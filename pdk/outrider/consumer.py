@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import SecretStr
+
 from outrider.headers import Headers
 
 JSON = Any
@@ -36,6 +38,12 @@ class Credential:
     consumer: Consumer
     id: str
     fields: Mapping[str, JSON] = field(repr=False)
+    """The row's fields by name. A secret one is a `SecretStr`, so that nothing shows it by accident."""
+
+    def secret(self, name: str) -> str:
+        """The secret in one of `fields`: `key`, `secret`, `password`. Raises `KeyError` if the row has none."""
+        secret: SecretStr = self.fields[name]
+        return secret.get_secret_value()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +53,8 @@ class Identity:
     credential: str
     """An identifier of the credential that is no secret: an id, a token's subject."""
     consumer: Consumer | None = None
-    claims: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    claims: Mapping[str, JSON] = field(default_factory=dict[str, JSON], repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Headers for upstream that carry facts of the identity; their names are declared in `Needs`."""
     _told: Headers | None = field(default=None, init=False, repr=False, compare=False)
 

@@ -24,7 +24,11 @@ BodyReply = bytes | Response | None
 
 _ABSTRACT: WeakSet[type] = WeakSet()
 _CONFIG = ConfigDict(
-    extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True, validate_default=True
+    extra="forbid",
+    arbitrary_types_allowed=True,
+    use_attribute_docstrings=True,
+    validate_default=True,
+    hide_input_in_errors=True,  # it may be a secret
 )
 
 

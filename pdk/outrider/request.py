@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from outrider.carried import Carried
 from outrider.consumer import JSON, Consumer
 from outrider.errors import ContractError, ReplyError, UndeclaredError
 from outrider.headers import Headers, HeaderSource
@@ -75,6 +76,7 @@ class Request:
         "_reply_headers",
         "_reply_names",
         "body_skipped",
+        "carried",
         "claims",
         "consumer",
         "context",
@@ -111,6 +113,7 @@ class Request:
         self._id = ""
         self.trace_id = ""
         self.body_skipped = False
+        self.carried: Carried | None = None
         self._reply_headers: Headers | None = None
         self._reply_names: frozenset[str] = _NO_NAMES
 
@@ -228,6 +231,12 @@ class Request:
     def is_grpc(self) -> bool:
         kind = self.headers.get("content-type", "")
         return kind == "application/grpc" or kind.startswith(("application/grpc+", "application/grpc;"))
+
+    def show(self, fields: Mapping[str, list[str]], query: str | None) -> None:
+        """For a copy that plugins look at: header fields and a query as they were before."""
+        now = {name: self._headers.get_all(name) for name in self._headers}
+        self._headers = Headers.received(now | {name: values.copy() for name, values in fields.items()})
+        self._query = self._query if query is None else query
 
     def snapshot(self) -> RequestState:
         """For the chain: all that a hook can change."""

@@ -1,7 +1,7 @@
 """Keys that tokens are verified with, as a JSON Web Key Set (RFC 7517) or a single key holds them."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
 
@@ -12,7 +12,9 @@ Symmetric = Literal["HS256", "HS384", "HS512"]
 ALGORITHMS = {name: jwt.get_algorithm_by_name(name) for name in (*get_args(Asymmetric), *get_args(Symmetric))}
 
 MOST = 100
-"""How many keys a set may have: a token that names none is tried with each of them."""
+"""How many keys a set may have."""
+TRIED = 10
+"""How many keys a token is tried with, where it names none or several have its id: each try takes time."""
 
 _RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 _CURVES = {
@@ -51,6 +53,10 @@ class KeySource(Protocol):
         """The keys that may have signed a token. Raises `NoKeysError` if there are none as yet."""
         ...
 
+    def look_again(self) -> Awaitable[None] | None:
+        """Asks for newer keys: what to wait for, or None if none will come. Raises `NoKeysError` as `find` does."""
+        ...
+
 
 class KeySet:
     """Keys found by their id and the algorithm of a token."""
@@ -61,9 +67,16 @@ class KeySet:
         self._keys = tuple(keys)
 
     def find(self, kid: str | None, algorithm: str) -> list[Key]:
-        """The keys that are made for the algorithm and of that id, or of any if the token or the key has no id."""
+        """The keys that are made for the algorithm and of that id, or of any if the token or the key has no id.
+
+        Where they are more than ten there are none: who could make us try them all could keep us busy.
+        """
         named = (key for key in self._keys if kid is None or key.kid in (None, kid))
-        return [key for key in named if algorithm in key.algorithms]
+        found = [key for key in named if algorithm in key.algorithms]
+        return found if len(found) <= TRIED else []
+
+    def look_again(self) -> None:
+        """There is nothing to wait for: these keys never change."""
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:

@@ -27,6 +27,8 @@ class Signed:
 
     algorithm: str
     kid: str | None
+    type: str
+    """What kind of token it says it is, as `token_type` spells it; empty if it does not say."""
     payload: bytes
     _input: bytes = field(repr=False)
     _signature: bytes = field(repr=False)
@@ -41,11 +43,11 @@ class Signed:
         if "crit" in header or "b64" in header:
             # RFC 7515, section 4.1.11: an extension that we do not know must be refused.
             raise TokenError("a critical extension")
-        algorithm, kid = header.get("alg"), header.get("kid")
-        if not isinstance(algorithm, str) or not isinstance(kid, str | None):
-            raise TokenError("alg and kid must be text")
+        algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "")
+        if not isinstance(algorithm, str) or not isinstance(kid, str | None) or not isinstance(kind, str):
+            raise TokenError("alg, kid and typ must be text")
         signed, _, signature = text.rpartition(".")
-        return cls(algorithm, kid, _decoded(parts[1]), signed.encode(), _decoded(signature))
+        return cls(algorithm, kid, token_type(kind), _decoded(parts[1]), signed.encode(), _decoded(signature))
 
     def verify(self, keys: Iterable[Key]) -> None:
         """Raises `TokenError` unless one of the keys, made for the algorithm, signed it."""
@@ -56,6 +58,11 @@ class Signed:
 
     def _is_by(self, key: Key) -> bool:
         return ALGORITHMS[self.algorithm].verify(self._input, key.material, self._signature)
+
+
+def token_type(name: str) -> str:
+    """A type as it is compared: a media type in any case, without `application/` (RFC 7515, section 4.1.9)."""
+    return name.lower().removeprefix("application/")
 
 
 def json_object(raw: bytes) -> dict[str, Any]:

@@ -1,14 +1,12 @@
 """One JSON Web Token: a signature, and the claims that it makes good (RFC 7519)."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
+from outrider_plugins.claims import Claims
 from outrider_plugins.jwks import is_list
 from outrider_plugins.jws import Signed, TokenError, json_object
-
-Claims = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

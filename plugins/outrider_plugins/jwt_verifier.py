@@ -1,15 +1,16 @@
 """Verifies tokens for jwt-auth, and remembers those that were good."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Generic, NamedTuple, TypeVar
 
 from outrider import Credential
+from outrider_plugins.claims import Claims
 from outrider_plugins.jwks import KeySource
-from outrider_plugins.jws import TokenError
-from outrider_plugins.jwt_token import Claims, Token, check_audience, check_times
+from outrider_plugins.jws import Signed, TokenError
+from outrider_plugins.jwt_token import Token, check_audience, check_times
+from outrider_plugins.remembered import Remembered
 
 SIZE = 5_000
 """How many verified tokens are remembered; beyond it those that were used least recently are verified again."""
@@ -21,12 +22,21 @@ ENDLESS = 60.0
 Made = TypeVar("Made")
 
 
+class NoSuchKeyError(TokenError):
+    """The token names a key that its issuer did not have when its keys were fetched, or none that fits."""
+
+    def __init__(self, source: KeySource) -> None:
+        super().__init__("no such key")
+        self.source = source
+
+
 class Trust(NamedTuple):
     """How the tokens of one issuer are verified, and whose they are if the file says so."""
 
     source: KeySource
     audiences: frozenset[str]
     algorithms: frozenset[str]
+    types: frozenset[str] = frozenset()
     owner: Credential | None = None
     """The consumer's credential that the issuer is, where it belongs to a consumer."""
 
@@ -53,7 +63,7 @@ class Verifier(Generic[Made]):
         self._clock = clock
         self._sources = [trust.source for trust in trusted.values()]
         self._versions = self._current_versions()
-        self._known: OrderedDict[bytes, tuple[Made, float]] = OrderedDict()
+        self._known: Remembered[Made] = Remembered(SIZE, clock)
 
     def verify(self, text: str) -> Made:
         """Raises `TokenError` for a token that is not good, `NoKeysError` if nobody can say."""
@@ -63,29 +73,33 @@ class Verifier(Generic[Made]):
             self._versions = versions
         digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(digest)
-        if known is not None and self._clock() < known[1]:
-            self._known.move_to_end(digest)
-            return known[0]
+        if known is not None:
+            return known
         made, end = self._verified(Token.parse(text))
         if len(text) <= LONGEST:
-            self._remember(digest, made, end)
+            self._known.put(digest, made, end)
         return made
-
-    def _remember(self, digest: bytes, made: Made, end: float) -> None:
-        self._known[digest] = made, end
-        self._known.move_to_end(digest)
-        if len(self._known) > SIZE:
-            self._known.popitem(last=False)
 
     def _verified(self, token: Token) -> tuple[Made, float]:
         trust = self._trusted.get(token.issuer)
         if trust is None or token.signed.algorithm not in trust.algorithms:
             raise TokenError("nobody trusts that issuer, or not with this algorithm")
-        token.signed.verify(trust.source.find(token.signed.kid, token.signed.algorithm))
+        if trust.types and token.signed.type not in trust.types:
+            raise TokenError("another type of token")
+        self._check_signature(token.signed, trust.source)
         check_audience(token.claims, trust.audiences)
         now = self._clock()
         end = check_times(token.claims, now, leeway=self._leeway, require_exp=self._require_exp)
         return self._make(token.claims, trust), now + ENDLESS if end is None else end
+
+    def _check_signature(self, signed: Signed, source: KeySource) -> None:
+        keys = source.find(signed.kid, signed.algorithm)
+        try:
+            signed.verify(keys)
+        except TokenError:
+            if signed.kid is not None and any(key.kid == signed.kid for key in keys):
+                raise
+            raise NoSuchKeyError(source) from None
 
     def _current_versions(self) -> list[int]:
         return [source.version for source in self._sources]

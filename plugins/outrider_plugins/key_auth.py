@@ -1,14 +1,13 @@
 """The plugin key-auth: consumers prove who they are with a secret key."""
 
 import re
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import ClassVar, Self
-from urllib.parse import unquote_plus
 
 from pydantic import model_validator
 
 from outrider import Auth, Consumers, Credential, HeaderName, Identity, Refusal, Request, Runtime
+from outrider_plugins.credential_source import CredentialSource
 
 _HASHED = re.compile(r"sha256:([0-9A-Fa-f]{64})")
 _HASHES = ("sha256:", "$argon2", "$2b$")
@@ -41,10 +40,11 @@ class KeyAuth(Auth):
 
     async def start(self, runtime: Runtime, /) -> None:
         await super().start(runtime)
+        self._source = CredentialSource(self.header, self.query, self.cookie)
         self._credentials = _credentials(runtime.consumers)
 
     def authenticate(self, request: Request, /) -> Identity | Refusal | None:
-        keys = list(self._keys(request))
+        keys = self._source.find(request)
         if not keys:
             return None
         credential = self._credentials.get(_digest(keys[0])) if len(keys) == 1 else None
@@ -55,33 +55,7 @@ class KeyAuth(Auth):
         return "Key"
 
     def hide_credential(self, request: Request, /) -> None:
-        if self.header:
-            request.headers.discard(self.header)
-        if self.query and self._in_query(request):
-            parts = (part for part in request.query.split("&") if _parameter(part)[0] != self.query)
-            request.query = "&".join(parts)
-        if self.cookie and self._in_cookies(request):
-            _set_cookies(request, [pair for pair in _cookies(request) if _cookie(pair)[0] != self.cookie])
-
-    def _keys(self, request: Request) -> Iterator[str]:
-        """Every key in the request, wherever it stands."""
-        if self.header:
-            # Envoy joins repeated headers with a comma, so one that holds a comma may be two.
-            for value in request.headers.get_all(self.header):
-                yield from value.split(",")
-        yield from self._in_query(request)
-        yield from self._in_cookies(request)
-
-    def _in_query(self, request: Request) -> list[str]:
-        if not self.query or not request.query:
-            return []
-        parameters = (_parameter(part) for part in request.query.split("&"))
-        return [value for name, value in parameters if name == self.query]
-
-    def _in_cookies(self, request: Request) -> list[str]:
-        if not self.cookie:
-            return []
-        return [value for name, value in map(_cookie, _cookies(request)) if name == self.cookie]
+        self._source.remove(request)
 
 
 def _digest(key: str) -> bytes:
@@ -100,7 +74,7 @@ def _credentials(consumers: Consumers) -> dict[bytes, Credential]:
 
 
 def _stored_digest(credential: Credential) -> bytes:
-    key = str(credential.fields["key"])
+    key = credential.secret("key")
     if hashed := _HASHED.fullmatch(key):
         return bytes.fromhex(hashed[1])
     if key.startswith(_HASHES):
@@ -110,26 +84,3 @@ def _stored_digest(credential: Credential) -> bytes:
             "write sha256: and the 64 hexadecimal digits of the key's SHA-256"
         )
     return _digest(key)
-
-
-def _parameter(part: str) -> tuple[str, str]:
-    """Name and value of one part of a query, decoded as upstream will decode it."""
-    name, _, value = part.partition("=")
-    return unquote_plus(name, errors="surrogateescape"), unquote_plus(value, errors="surrogateescape")
-
-
-def _cookies(request: Request) -> list[str]:
-    return [pair for line in request.headers.get_all("cookie") for pair in line.split(";")]
-
-
-def _cookie(pair: str) -> tuple[str, str]:
-    """Name and value of a cookie; the value may stand in quotes (RFC 6265, section 4.1.1)."""
-    name, _, value = pair.partition("=")
-    return name.strip(), value.strip().removeprefix('"').removesuffix('"')
-
-
-def _set_cookies(request: Request, pairs: list[str]) -> None:
-    if line := "; ".join(pair.strip() for pair in pairs):
-        request.headers["cookie"] = line
-    else:
-        request.headers.discard("cookie")

@@ -3,63 +3,86 @@
 import asyncio
 import logging
 import random
-import re
+import time
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from importlib import import_module
 
-from outrider_plugins.download import download
+from outrider_plugins.issuer_address import Fetch, discovered_keys, public
 from outrider_plugins.jwks import Key, KeySet, NoKeysError, parse_jwks
 
 _log = logging.getLogger("outrider.plugin.jwt-auth")
-_PRINTABLE = re.compile(r"[!-~]+")
 
 REFRESH = 300.0
 """How old keys get before they are fetched again, in seconds; a tenth more or less, so that workers spread."""
 RETRY = 5.0
-"""How long to wait after a fetch that failed, in seconds."""
+"""How long to wait after a fetch that failed, in seconds; a tenth more or less."""
 COOLDOWN = 10.0
 """The least time between two fetches that unknown key ids ask for, in seconds."""
+KEEP = 86_400
+"""How long keys are used after the last good fetch, in seconds."""
+WAITING = 1_000
+"""How many requests may wait for a fetch at once."""
 
-Fetch = Callable[[str], Awaitable[bytes]]
 Sleep = Callable[[float], Awaitable[object]]
+
+
+async def _download(url: str) -> bytes:
+    # The HTTP library takes a fifth of a second to import: only where it is needed, and not while others wait.
+    await asyncio.to_thread(import_module, "outrider_plugins.http_client")
+    from outrider_plugins.http_client import download
+
+    return await download(url)
 
 
 class RemoteKeys:
     """The last good keys of an address. Before the first fetch has succeeded there are none.
 
-    `version` grows when what is fetched differs from what was there. The other arguments are for tests.
+    With `discover`, `url` is an issuer that says itself where its keys are. Keys are used for `keep` seconds after
+    the last good fetch. `version` grows when the keys change. The other arguments are for tests.
     """
 
     def __init__(
         self,
         url: str,
         *,
-        fetch: Fetch = download,
+        discover: bool = False,
+        keep: float = KEEP,
+        fetch: Fetch = _download,
         sleep: Sleep = asyncio.sleep,
         spread: Callable[[float, float], float] = random.uniform,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.url = url
-        self._name = _public(url)
-        self.version = 0
-        self._fetch, self._sleep, self._spread = fetch, sleep, spread
-        self._keys = KeySet()
+        self.url, self.version = url, 0
+        self._name = public(url)
+        self._discover, self._keep = discover, keep
+        self._fetch, self._sleep, self._spread, self._clock = fetch, sleep, spread, clock
+        self._keys: KeySet | None = None
         self._document: bytes = b""
+        self._fetched = 0.0
         self._complaint = ""
         self._wanted = asyncio.Event()
         self._tried = asyncio.Event()
+        self._next = asyncio.Event()
+        self._idle = False
+        self._waiting = 0
 
     def find(self, kid: str | None, algorithm: str) -> list[Key]:
-        """The keys that may have signed a token. If there is none, they are fetched soon.
-
-        A flood of unknown ids makes one fetch in ten seconds. Raises `NoKeysError` before the first good fetch.
-        """
-        if not self.version:
+        """The keys that may have signed a token. Raises `NoKeysError` where there are none, or none any more."""
+        if self._keys is None:
             raise NoKeysError(self._name)
-        found = self._keys.find(kid, algorithm)
-        if not found:
-            self._wanted.set()
-        return found
+        return self._keys.find(kid, algorithm)
+
+    def look_again(self) -> Awaitable[None] | None:
+        """Asks for a fetch, since a token's key is not there: what to wait for, or None if none is due.
+
+        A flood of unknown ids makes one fetch in ten seconds. Raises `NoKeysError` if too many wait already.
+        """
+        if self._idle:
+            return None
+        if self._waiting >= WAITING:
+            raise NoKeysError(self._name)
+        self._wanted.set()
+        return self._after(self._next)
 
     async def tried(self) -> None:
         """Waits until the first fetch has ended, well or badly."""
@@ -69,25 +92,45 @@ class RemoteKeys:
         """Fetches the keys now and again and again, until it is cancelled."""
         while True:
             good = await self.refresh()
+            self._idle = True
             self._tried.set()
-            await self._sleep(COOLDOWN if good else RETRY)
+            self._next.set()
+            self._next = asyncio.Event()
+            await self._sleep(COOLDOWN if good else RETRY * self._spread(0.9, 1.1))
+            self._idle = False
             if good:
                 await self._rest(REFRESH * self._spread(0.9, 1.1) - COOLDOWN)
 
     async def refresh(self) -> bool:
-        """Fetches once; keeps the old keys and says so if that fails."""
+        """Fetches once; keeps the old keys, as long as they may be used, and says so if that fails."""
         self._wanted.clear()
         try:
-            document = await self._fetch(self.url)
+            url = await discovered_keys(self.url, self._fetch) if self._discover else self.url
+            document = await self._fetch(url)
             keys = parse_jwks(document)
         except Exception as error:  # noqa: BLE001 - whatever a strange server makes of it, the next fetch must come
+            self._drop_old()
             self._complain(str(error) or type(error).__name__)
             return False
         self._complain("")
-        if document != self._document:
+        self._fetched = self._clock()
+        if self._keys is None or document != self._document:
             self._keys, self._document = keys, document
             self.version += 1
         return True
+
+    def _drop_old(self) -> None:
+        """An issuer that was taken over or closed must not be believed for ever."""
+        if self._keys is not None and self._clock() - self._fetched > self._keep:
+            self._keys = None
+            self.version += 1
+
+    async def _after(self, fetch: asyncio.Event) -> None:
+        self._waiting += 1
+        try:
+            await fetch.wait()
+        finally:
+            self._waiting -= 1
 
     async def _rest(self, seconds: float) -> None:
         """Waits that long, or until a token names a key that is not there."""
@@ -100,42 +143,14 @@ class RemoteKeys:
 
     def _complain(self, complaint: str) -> None:
         # Once, and not every five seconds.
+        complaint = complaint and f"{complaint}): {self._state()}"
         if complaint and complaint != self._complaint:
-            state = "going on with the last good ones" if self.version else "its tokens get 503 until they come"
-            _log.warning("the keys of %s can't be had (%s): %s", self._name, complaint, state)
+            _log.warning("the keys of %s can't be had (%s", self._name, complaint)
         elif self._complaint and not complaint:
             _log.info("the keys of %s are there again", self._name)
         self._complaint = complaint
 
-
-def check_url(url: str) -> str:
-    """An address that keys may come from: https, or http on loopback. Raises `ValueError`."""
-    parts = _parts(url)
-    if "@" in parts.netloc or parts.fragment:
-        raise ValueError("must be an address without a user, a password and a fragment")
-    if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))):
-        return url
-    raise ValueError("keys come over https, or over http from loopback only: anybody on the way could swap them")
-
-
-def _public(url: str) -> str:
-    """The address for logs, without what may hold a secret: user, password, query and fragment."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _parts(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        if _PRINTABLE.fullmatch(url) and parts.port != 0:
-            return parts
-    except ValueError:
-        pass
-    raise ValueError("is no address")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+    def _state(self) -> str:
+        if self._keys is not None:
+            return f"going on with the last good ones, for {self._keep:g} s since they came"
+        return "its tokens get 503 until they come"

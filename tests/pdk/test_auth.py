@@ -203,6 +203,93 @@ def test_a_rejected_credential_is_hidden_while_another_lets_the_request_in() -> 
     assert "x-gate-key" not in upstream(ask(plugins, door="alice", gate="forged"))
 
 
+class Porter(Door):
+    """Looks for its names where Door does, and knows only the guest."""
+
+    priority: ClassVar[int] = 40
+
+    def authenticate(self, request: Request, /) -> Outcome:
+        found = request.headers.get(self.header)
+        return Identity("porters", headers={"x-told": "by the porter"}) if found == "guest" else self.refuse()
+
+    def carrier(self) -> str:
+        return self.header
+
+
+class Doorman(Door):
+    """Shares its header with Porter, and knows all but the guest."""
+
+    def authenticate(self, request: Request, /) -> Outcome | Awaitable[Outcome]:
+        found = super().authenticate(request)
+        known = isinstance(found, Identity) and found.consumer
+        return Identity("doormans", known, headers={"x-seen": "by the doorman"}) if known else self.refuse()
+
+    def carrier(self) -> str:
+        return self.header
+
+
+@pytest.mark.parametrize(
+    ("name", "credential"), [("guest", "porters"), ("alice", "doormans"), ("forged", None), ("", None)]
+)
+def test_two_that_share_a_header_are_each_asked_about_it(name: str, credential: str | None) -> None:
+    answer = ask([Doorman(anonymous="stranger"), Porter(anonymous="stranger")], **({"door": name} if name else {}))
+    sent = upstream(answer)
+    assert (sent.get("x-credential-identifier"), "x-door-key" in sent) == (credential, False)
+
+
+def test_what_the_first_of_two_let_in_goes_upstream_where_it_may_and_what_it_refused_never_does() -> None:
+    plugins = [Doorman(anonymous="stranger", hide=False), Porter(anonymous="stranger", hide=False)]
+    for name, sent in (("alice", "alice"), ("guest", None), ("forged", None)):
+        assert upstream(ask([*plugins], door=name)).get("x-door-key") == sent
+
+
+def test_where_both_must_be_satisfied_the_second_sees_what_the_first_has_hidden() -> None:
+    class Strict(Porter):
+        """Knows everybody."""
+
+        def authenticate(self, request: Request, /) -> Outcome:
+            return Identity("stricts") if request.headers.get(self.header) else self.refuse()
+
+    sent = upstream(ask([Doorman(), Strict(hide=False)], door="alice"))
+    assert (sent["x-credential-identifier"], "x-door-key" in sent) == ("stricts", False)
+    assert ask([Doorman(), Strict()], door="guest").status == 401
+
+
+def test_what_one_told_upstream_does_not_outlive_the_answer_of_the_next() -> None:
+    class Both(Porter):
+        """Knows everybody."""
+
+        def authenticate(self, _: Request, /) -> Outcome:
+            return Identity("boths", headers={"x-told": "by both"})
+
+    sent = upstream(ask([Doorman(), Both()], door="alice"))
+    assert ("x-seen" in sent, sent["x-told"]) == (False, "by both")
+
+
+def test_a_query_and_cookies_that_were_hidden_are_seen_by_the_next_too() -> None:
+    seen: list[tuple[str, str | None]] = []
+
+    class Takes(Door):
+        """Hides a query and a cookie."""
+
+        def hide_credential(self, request: Request, /) -> None:
+            request.query = ""
+            request.headers["cookie"] = "theme=dark"
+
+    class Looks(Porter):
+        """Looks."""
+
+        def authenticate(self, request: Request, /) -> Outcome:
+            seen.append((request.query, request.headers.get("cookie")))
+            return self.refuse()
+
+    request = Request(target="/?key=1", headers={"cookie": "key=1; theme=dark"})
+    sent = run([Takes(anonymous="stranger"), Looks(anonymous="stranger")], request, consumers=CONSUMERS).upstream
+    assert seen == [("key=1", "key=1; theme=dark")]
+    assert sent is not None
+    assert (sent.target, sent.headers["cookie"]) == ("/", "theme=dark")
+
+
 def test_an_identitys_own_headers_go_upstream() -> None:
     class Told(Door):
         """Tells upstream the e-mail address."""

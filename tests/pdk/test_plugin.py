@@ -43,6 +43,12 @@ def test_a_wrong_configuration_is_refused_when_it_is_built(config: dict[str, obj
         TypeAdapter(AddHeader).validate_python(config)
 
 
+def test_what_is_said_of_a_wrong_configuration_does_not_show_it() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(AddHeader).validate_python({"name": ["hunter2"]})
+    assert "hunter2" not in str(caught.value)
+
+
 def test_descriptions_come_from_the_docstrings_of_the_fields() -> None:
     properties = TypeAdapter(AddHeader).json_schema()["properties"]
     assert properties["name"]["description"] == "The header."

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from pydantic import SecretStr
 
 from outrider import Consumer, Consumers, Credential, Request, Runtime
 from outrider.testing import Outcome, run
-from outrider_plugins.jwt_auth import Issuer, JwtAuth
+from outrider_plugins.jwt_auth import JwtAuth
+from outrider_plugins.jwt_issuer import Issuer
 from outrider_plugins.jwt_verifier import LONGEST, Trust, Verifier
 from outrider_plugins.remote_keys import RemoteKeys
 from signing import SECRET, Signer, jwks
 
 BOB = Consumer("c-2", username="bob")
-BOBS_SECRET = Credential(BOB, "s-1", {"key": "bob-app", "algorithm": "HS256", "secret": SECRET.decode()})
+SHARED = SecretStr(SECRET.decode())
+BOBS_SECRET = Credential(BOB, "s-1", {"key": "bob-app", "algorithm": "HS256", "secret": SHARED})
 KEY = Signer("ES256")
 
 

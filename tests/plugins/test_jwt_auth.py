@@ -11,7 +11,8 @@ import pytest
 
 from outrider import Consumer, Consumers, Request, Runtime
 from outrider.testing import Outcome, Runner, run
-from outrider_plugins.jwt_auth import Issuer, JwtAuth
+from outrider_plugins.jwt_auth import JwtAuth
+from outrider_plugins.jwt_issuer import Issuer
 from signing import ALGORITHMS, Signer, jwks
 
 ALICE = Consumer("c-1", username="alice", custom_id="4711")
@@ -271,3 +272,99 @@ def test_tokens_are_in_no_log_and_no_representation(plugin: Make, caplog: pytest
         outcomes = [bearer(auth, GOOD), bearer(auth, GOOD[:-4] + "AAAA"), bearer(plugin(), GOOD)]
     shown = f"{auth!r} {outcomes[2].upstream!r} {[outcome.body for outcome in outcomes]}" + caplog.text
     assert all(part not in shown for part in GOOD.split("."))
+
+
+def at(plugin: JwtAuth, target: str = "/", *headers: tuple[str, str]) -> Outcome:
+    return run(plugin, Request(target=target, headers=headers), consumers=PEOPLE)
+
+
+def test_the_token_may_stand_in_another_header_a_query_or_a_cookie(plugin: Make) -> None:
+    auth = plugin(header="x-token", query="token", cookie="session")
+    for outcome in (
+        at(auth, "/", ("x-token", GOOD)),
+        at(auth, f"/?a=1&token={GOOD}"),
+        at(auth, "/", ("cookie", f"theme=dark; session={GOOD}")),
+    ):
+        assert upstream(outcome).consumer == ALICE
+    assert refused(at(auth, "/", ("authorization", f"Bearer {GOOD}")), 'Bearer realm="outrider"')
+
+
+@pytest.mark.parametrize("place", ["x-token", "query", "cookie"])
+def test_a_token_in_any_place_is_hidden_where_it_has_to_be(plugin: Make, place: str) -> None:
+    cases: list[tuple[str, dict[str, Any]]] = [(GOOD, {"hide": True}), (f"{GOOD}x", {"anonymous": "guest"})]
+    for text, fields in cases:
+        auth = plugin(header="x-token", query="token", cookie="session", **fields)
+        headers = {"x-token": [("x-token", text)], "cookie": [("cookie", f"session={text}; a=b")]}.get(place, [])
+        sent = upstream(at(auth, f"/?token={text}&b=c" if place == "query" else "/?b=c", *headers))
+        assert (sent.target, sent.headers.get("cookie")) == ("/?b=c", "a=b" if place == "cookie" else None)
+        assert GOOD not in str(list(sent.headers.fields()))
+
+
+def test_a_token_in_two_places_is_refused_even_if_it_is_the_same(plugin: Make) -> None:
+    auth = plugin(query="token", cookie="session")
+    header, cookie = ("authorization", f"Bearer {GOOD}"), ("cookie", f"session={GOOD}")
+    assert upstream(at(auth, "/", header)).consumer == ALICE
+    for outcome in (
+        at(auth, f"/?token={GOOD}", header),
+        at(auth, "/", header, cookie),
+        at(auth, f"/?token={GOOD}&token={GOOD}"),
+        at(auth, f"/?token={GOOD}", cookie),
+        at(auth, f"/?token={GOOD}", ("authorization", "Bearer")),
+    ):
+        assert refused(outcome)
+
+
+@pytest.mark.parametrize(
+    ("scope", "status"), [("read", 200), ("x write", 200), ("read write", 200), ("x", 403), ("", 403)]
+)
+def test_one_of_several_scopes_can_be_enough(plugin: Make, scope: str, status: int) -> None:
+    outcome = bearer(plugin(any_scopes=["read", "write"]), token(scope=scope))
+    assert outcome.status == status
+    if status == 403:
+        assert outcome.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="read write"'
+
+
+def test_some_scopes_can_be_needed_beside_one_of_others(plugin: Make) -> None:
+    auth = plugin(required_scopes=["openid"], any_scopes=["read", "write"])
+    for scope, status in (("openid read", 200), ("openid", 403), ("read write", 403)):
+        assert bearer(auth, token(scope=scope)).status == status
+
+
+@pytest.mark.parametrize(
+    ("required", "claims", "status"),
+    [
+        ({"tenant": "acme"}, {"tenant": "acme"}, 200),
+        ({"tenant": ["acme", "blue"]}, {"tenant": "blue"}, 200),
+        ({"tenant": "acme"}, {"tenant": ["x", "acme"]}, 200),
+        ({"tenant": "acme"}, {"tenant": "ACME"}, 403),
+        ({"tenant": "acme"}, {"tenant": "acme "}, 403),
+        ({"tenant": "acme"}, {"tenant": {"acme": 1}}, 403),
+        ({"tenant": "acme"}, {"tenant": [["acme"]]}, 403),
+        ({"tenant": "acme"}, {"tenant": None}, 403),
+        ({"tenant": "acme"}, {}, 403),
+        ({"tenant": []}, {"tenant": "any"}, 200),
+        ({"tenant": []}, {}, 403),
+        ({"email_verified": True}, {"email_verified": True}, 200),
+        ({"email_verified": True}, {"email_verified": False}, 403),
+        ({"email_verified": True}, {"email_verified": 1}, 403),
+        ({"level": [2, 3]}, {"level": 3}, 200),
+        ({"level": [2, 3]}, {"level": 23}, 403),
+        ({"realm.role": "admin"}, {"realm": {"role": ["user", "admin"]}}, 200),
+        ({"realm.role": "admin"}, {"realm": "admin"}, 403),
+        ({"tenant": "acme", "level": 2}, {"tenant": "acme"}, 403),
+    ],
+)
+def test_claims_can_be_required(plugin: Make, required: Any, claims: Any, status: int) -> None:
+    outcome = bearer(plugin(required_claims=required), token(**claims))
+    assert outcome.status == status
+    if status == 403:
+        assert outcome.headers["www-authenticate"] == 'Bearer error="insufficient_scope"'
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("at+jwt", 200), ("AT+JWT", 200), ("application/at+jwt", 200), ("JWT", 401), ("", 401), (None, 401), (7, 401)],
+)
+def test_a_type_can_be_required(plugin: Make, kind: Any, status: int) -> None:
+    text = KEY.token({"iss": ISSUER, "sub": "alice", "exp": NOW + DAY}, typ=kind)
+    assert bearer(plugin(issuer={"types": ["at+jwt"]}), text).status == status

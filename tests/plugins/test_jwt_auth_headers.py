@@ -14,7 +14,8 @@ from outrider import Request, Runtime
 from outrider.config import ConfigError, load
 from outrider.testing import Outcome, Runner, run
 from outrider_plugins import jwt_auth
-from outrider_plugins.jwt_auth import Issuer, JwtAuth
+from outrider_plugins.jwt_auth import JwtAuth
+from outrider_plugins.jwt_issuer import Issuer
 from signing import Signer, jwks
 
 ISSUER = "https://issuer.example"
@@ -197,8 +198,8 @@ def mistake(folder: Path, config: Any) -> str:
         ("missing.json", "FOLDER/missing.json can't be read (No such file or directory)"),
         (".", "FOLDER can't be read (Is a directory)"),
         ("outrider.yaml", "FOLDER/outrider.yaml is no JSON"),
-        ("http://issuer.example/jwks.json", "keys come over https, or over http from loopback only"),
-        ("file:///etc/passwd", "keys come over https, or over http from loopback only"),
+        ("http://issuer.example/jwks.json", "must be https, or http to loopback only"),
+        ("file:///etc/passwd", "must be https, or http to loopback only"),
         (7, "must be the path of a file, or an https address"),
     ],
 )
@@ -227,7 +228,13 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"issuers": [{"issuer": "", "jwks": "good.json"}]}, "issuers[0].issuer"),
     ({"issuers": [{"issuer": ISSUER, "jwks": "good.json", "algorithms": []}]}, "issuers[0].algorithms"),
     ({"issuers": [{"issuer": ISSUER, "jwks": "good.json", "algorithms": ["none"]}]}, "issuers[0].algorithms[0]"),
-    ({"issuers": [{"issuer": ISSUER}]}, "issuers[0].jwks"),
+    ({"issuers": [{"issuer": "acme"}]}, "no jwks is given, so the issuer is asked for its keys: it must be https"),
+    ({"issuers": [{"issuer": "https://a.example?b"}]}, "must be an address without a query"),
+    ({"issuers": [{"issuer": ISSUER, "jwks": "good.json", "keep_keys": -1}]}, "issuers[0].keep_keys"),
+    ({"header": None}, "looks for the token nowhere"),
+    ({"header": "x-token", "claims_to_headers": {"a": "X-Token"}}, "'x-token' is taken"),
+    ({"any_scopes": ["a b"]}, "any_scopes"),
+    ({"required_claims": {"hd": [{"a": 1}]}}, "required_claims"),
     ({"anonymous": "nobody"}, "no consumer is called 'nobody'"),
 ]
 

@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from outrider import Consumer, Consumers, Credential, Request
 from outrider.testing import Outcome, run
-from outrider_plugins.jwt_auth import Issuer, JwtAuth
+from outrider_plugins.jwt_auth import JwtAuth
+from outrider_plugins.jwt_issuer import Issuer
 from signing import SECRET, Signer, jwks
 
 BOB = Consumer("c-2", username="bob")
 ALICE = Consumer("c-1", username="alice")
-SECRETS: dict[str, Any] = {"algorithm": "HS256", "secret": SECRET.decode()}
+SECRETS: dict[str, Any] = {"algorithm": "HS256", "secret": SecretStr(SECRET.decode())}
 HS = Signer("HS256", "any")
 
 
@@ -63,7 +65,7 @@ def test_the_key_may_be_a_public_one_which_is_then_no_secret(algorithm: str) -> 
     ("fields", "message"),
     [
         ({"algorithm": "RS256", "rsa_public_key": "hunter2"}, "rsa_public_key is no public key for RS256"),
-        ({"algorithm": "HS256", "secret": ""}, "secret can't be a secret for HS256"),
+        ({"algorithm": "HS256", "secret": SecretStr("")}, "secret can't be a secret for HS256"),
     ],
 )
 def test_a_key_that_is_none_is_refused_without_showing_it(fields: dict[str, Any], message: str) -> None:
@@ -75,7 +77,9 @@ def test_a_key_that_is_none_is_refused_without_showing_it(fields: dict[str, Any]
 def test_a_short_secret_is_taken_with_a_warning_that_does_not_show_it(caplog: pytest.LogCaptureFixture) -> None:
     signer = Signer("HS256")
     signer.private = b"hunter2"
-    assert ask(JwtAuth(), signer, "app", {"app": {"algorithm": "HS256", "secret": "hunter2"}}).status == 200
+    assert (
+        ask(JwtAuth(), signer, "app", {"app": {"algorithm": "HS256", "secret": SecretStr("hunter2")}}).status == 200
+    )
     assert "a secret in jwt_secrets of bob is shorter than HS256 wants it" in caplog.text
     assert "hunter2" not in caplog.text
 

@@ -33,6 +33,9 @@ class Keys:
             raise NoKeysError
         return self._set.find(kid, algorithm)
 
+    def look_again(self) -> None:
+        """Nothing to wait for."""
+
 
 class Clock:
     def __init__(self) -> None:
@@ -100,7 +103,7 @@ def test_when_the_keys_change_everything_is_forgotten() -> None:
     good = token()
     tokens.verify(good)
     keys.exchange(Signer("ES256", number=1))
-    with pytest.raises(TokenError, match="no key"):
+    with pytest.raises(TokenError, match="no such key|no key"):
         tokens.verify(good)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
+from pydantic import SecretStr
 
 from outrider import Consumer, Consumers, Credential, Request, Runtime, StartError
 from outrider.testing import Outcome, Runner, run
@@ -18,7 +19,7 @@ GUEST = Consumer("c-3", username="guest")
 
 def consumers(**keys: str) -> Consumers:
     owners = {"alice": ALICE, "bob": BOB}
-    rows = [Credential(owners[name], f"key-of-{name}", {"key": key}) for name, key in keys.items()]
+    rows = [Credential(owners[name], f"key-of-{name}", {"key": SecretStr(key)}) for name, key in keys.items()]
     return Consumers([ALICE, BOB, GUEST], {"keyauth_credentials": rows})
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from outrider_plugins import remote_keys
 from outrider_plugins.jwks import NoKeysError
-from outrider_plugins.remote_keys import COOLDOWN, REFRESH, RETRY, RemoteKeys, check_url
+from outrider_plugins.remote_keys import COOLDOWN, KEEP, REFRESH, RETRY, RemoteKeys
 from signing import Signer, jwks
 
 URL = "https://issuer.example/jwks.json"
@@ -22,9 +23,16 @@ class World:
     def __init__(self, *answers: bytes | Exception) -> None:
         self.answers = list(answers)
         self.fetches = 0
+        self.now = 0.0
         self.sleeps: list[float] = []
         self._asleep: list[asyncio.Future[None]] = []
-        self.keys = RemoteKeys(URL, fetch=self._fetch, sleep=self._sleep, spread=lambda low, high: (low + high) / 2)
+        self.keys = RemoteKeys(
+            URL,
+            fetch=self._fetch,
+            sleep=self._sleep,
+            spread=lambda low, high: (low + high) / 2,
+            clock=lambda: self.now,
+        )
 
     async def _fetch(self, url: str) -> bytes:
         assert url == URL
@@ -88,7 +96,9 @@ def test_an_unknown_key_id_fetches_them_at_once() -> None:
     async def story(world: World) -> None:
         await world.wake()
         assert world.keys.find("new", "ES256") == []
-        await world.settle()
+        fetch = world.keys.look_again()
+        assert fetch is not None
+        await fetch
         assert [key.kid for key in world.keys.find("new", "ES256")] == ["new"]
         await world.wake()
         assert (world.fetches, world.sleeps[-1]) == (2, REFRESH - COOLDOWN)
@@ -97,21 +107,62 @@ def test_an_unknown_key_id_fetches_them_at_once() -> None:
 
 
 def test_a_flood_of_unknown_key_ids_makes_one_fetch_within_the_cool_down() -> None:
+    waiting: list[asyncio.Future[None]] = []
+
     async def flood(world: World) -> None:
         for number in range(1000):
             assert world.keys.find(f"unknown-{number}", "ES256") == []
+            if fetch := world.keys.look_again():
+                waiting.append(asyncio.ensure_future(fetch))
             if number % 100 == 0:
                 await world.settle()
 
     async def story(world: World) -> None:
         await flood(world)
-        assert (world.fetches, world.sleeps) == (1, [COOLDOWN])
+        assert (world.fetches, world.sleeps, waiting) == (1, [COOLDOWN], [])
         await world.wake()
-        assert (world.fetches, world.sleeps) == (2, [COOLDOWN, REFRESH - COOLDOWN, COOLDOWN])
         await flood(world)
-        assert world.fetches == 2
+        assert (world.fetches, world.sleeps) == (2, [COOLDOWN, REFRESH - COOLDOWN, COOLDOWN])
+        assert 1 <= len(waiting) <= 101
+        await asyncio.gather(*waiting)
 
     play(World(OLD), story)
+
+
+def test_no_more_than_so_many_requests_wait_for_a_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_keys, "WAITING", 2)
+
+    async def story(world: World) -> None:
+        await world.wake()
+        fetches = [world.keys.look_again() for _ in range(2)]
+        waiting = [asyncio.ensure_future(fetch) for fetch in fetches if fetch is not None]
+        assert len(waiting) == 2
+        await asyncio.sleep(0)
+        with pytest.raises(NoKeysError):
+            world.keys.look_again()
+        await asyncio.gather(*waiting)
+        assert world.keys.look_again() is None
+
+    play(World(OLD), story)
+
+
+def test_the_last_good_keys_are_used_for_so_long_and_no_longer() -> None:
+    async def story(world: World) -> None:
+        await world.wake()
+        await world.wake()
+        world.now = float(KEEP)
+        await world.wake()
+        assert world.kids == ["old"]
+        version = world.keys.version
+        world.now += 1
+        await world.wake()
+        with pytest.raises(NoKeysError):
+            world.keys.find("old", "ES256")
+        assert world.keys.version > version
+        await world.wake()
+        assert world.kids == ["old"]
+
+    play(World(OLD, OSError("down"), OSError("down"), OSError("down"), OLD), story)
 
 
 def test_known_keys_ask_for_nothing() -> None:
@@ -156,7 +207,7 @@ def test_an_unknown_key_id_does_not_hurry_an_issuer_that_is_down() -> None:
     async def story(world: World) -> None:
         await world.wake()
         await world.wake()
-        assert world.keys.find("new", "ES256") == []
+        assert world.keys.look_again() is None
         await world.settle()
         assert (world.fetches, world.sleeps[-1]) == (2, RETRY)
 
@@ -186,47 +237,3 @@ def test_a_failure_is_logged_once_and_its_end_too(caplog: pytest.LogCaptureFixtu
         f"the keys of {URL} can't be had (down): its tokens get 503 until they come",
         f"the keys of {URL} are there again",
     ]
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        *("https://issuer.example/jwks", "https://issuer.example", "https://192.0.2.1:8443/a?b=c"),
-        *("http://127.0.0.1:9001/jwks", "http://127.1.2.3/", "http://[::1]:80/", "http://localhost/", "HTTPS://a.b/"),
-    ],
-)
-def test_keys_come_over_https_or_from_loopback(url: str) -> None:
-    assert check_url(url) == url
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("http://issuer.example/jwks", "over https"),
-        ("http://192.0.2.1/", "over https"),
-        ("http://10.0.0.1/", "over https"),
-        ("http://0.0.0.0/", "over https"),
-        ("http://127.0.0.1.example/", "over https"),
-        ("http://localhost.example/", "over https"),
-        ("http://[::]/", "over https"),
-        ("http://2130706433/", "over https"),
-        ("file:///etc/passwd", "over https"),
-        ("ftp://127.0.0.1/", "over https"),
-        ("https:///jwks", "over https"),
-        ("https://", "over https"),
-        ("https://user:hunter2@issuer.example/", "without a user"),
-        ("http://127.0.0.1@issuer.example/", "without a user"),
-        ("https://issuer.example/#a", "fragment"),
-        ("https://issuer.example/a b", "is no address"),
-        ("https://issuer.example/\r\nx: y", "is no address"),
-        ("https://issuer.example:0/", "is no address"),
-        ("https://issuer.example:99999/", "is no address"),
-        ("https://issuer.example:abc/", "is no address"),
-        ("https://[::1/", "is no address"),
-        ("https://é.example/", "is no address"),
-    ],
-)
-def test_any_other_address_is_refused_without_showing_it(url: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message) as caught:
-        check_url(url)
-    assert "hunter2" not in str(caught.value)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema, model_validator
 
 from outrider.config.field_types import (
     Host,
@@ -19,7 +19,7 @@ from outrider.config.field_types import (
 from outrider.config.mistake import shown
 
 Text = Annotated[str, Field(min_length=1)]
-Secret = Annotated[str, Field(min_length=1, json_schema_extra={"writeOnly": True})]
+Secret = Annotated[SecretStr, Field(min_length=1)]
 
 
 def _reference(value: Any) -> Any:
@@ -46,7 +46,7 @@ Reference = Annotated[
 class Entity(BaseModel):
     """What every entity has."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
     id: Text | None = None
     """An identifier of your own; without one it is derived from the name."""

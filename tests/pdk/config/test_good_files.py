@@ -6,10 +6,12 @@ from typing import Protocol
 
 import pytest
 from pydantic import SecretStr
+from pydantic_core import to_json
 
-from outrider import Plugin
+from outrider import Identity, Plugin
 from outrider.config import ConfigError, Configuration, load
 from outrider.config.field_types import Address
+from outrider.config.file_model import CREDENTIALS
 from outrider.discovery import in_folder
 from outrider.errors import PluginError
 
@@ -135,7 +137,27 @@ def test_consumers_have_their_groups_and_credentials(shop: Configuration) -> Non
     assert alice is not None
     assert (alice.custom_id, alice.groups, alice.acls) == ("17", ("gold",), ("staff",))
     (credential,) = shop.consumers.credentials("keyauth_credentials")
-    assert (credential.consumer, dict(credential.fields)) == (alice, {"key": "alice-key"})
+    assert (credential.consumer, dict(credential.fields)) == (alice, {"key": SecretStr("alice-key")})
+    assert credential.secret("key") == "alice-key"
+
+
+def test_the_secrets_of_credentials_are_in_no_representation_and_no_dump(load_text: Load) -> None:
+    text = """_format_version: "3.0"
+consumers: [{
+        keyauth_credentials: [{key: "hunter2"}],
+        jwt_secrets: [{key: app, secret: "hunter2"}],
+        basicauth_credentials: [{username: alice, password: "hunter2"}],
+        username: alice}]"""
+    consumers = load_text(text).consumers
+    credentials = [consumers.credentials(kind) for kind in CREDENTIALS]
+    fields = [dict(one.fields) for kind in credentials for one in kind]
+    assert len(fields) == 3
+    assert "hunter2" not in f"{credentials!r} {fields!r} {to_json(fields)!r} {consumers!r}"
+
+
+def test_what_an_identity_knows_of_somebody_is_not_in_its_representation() -> None:
+    identity = Identity("row-1", claims={"jti": "hunter2"}, headers={"x-role": "hunter2"})
+    assert "hunter2" not in repr(identity)
 
 
 def test_identifiers_are_the_same_in_every_worker_and_tell_nothing_of_a_key(load_text: Load) -> None:

@@ -1,0 +1,44 @@
+"""What a request carried as credentials, where several plugins of one chain look for them."""
+
+from collections.abc import Callable
+from copy import copy
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from outrider.request import Request
+
+
+class Carried:
+    """Remembers what each plugin hid from upstream, so that the next one can still look at it.
+
+    Hiding is never put off: whatever becomes of the plugins after, what was hidden does not go upstream.
+    """
+
+    __slots__ = ("_fields", "_query", "by", "told")
+
+    def __init__(self) -> None:
+        self._fields: dict[str, list[str]] = {}
+        self._query: str | None = None
+        self.by: object = None
+        """What carried the credential that let the request in (`Auth.carrier`)."""
+        self.told: frozenset[str] = frozenset()
+        """The headers that upstream was told of, beside those of every identity."""
+
+    def hide(self, request: "Request", remove: "Callable[[Request], None]") -> None:
+        """Lets `remove` take credentials off the request, and remembers them."""
+        before, query = request.headers.copy(), request.query
+        remove(request)
+        for name in before:
+            values = before.get_all(name)
+            if values != request.headers.get_all(name):
+                self._fields.setdefault(name, values)
+        if self._query is None and query != request.query:
+            self._query = query
+
+    def seen(self, request: "Request") -> "Request":
+        """The request with all that was hidden from upstream."""
+        if not self._fields and self._query is None:
+            return request
+        whole = copy(request)
+        whole.show(self._fields, self._query)
+        return whole

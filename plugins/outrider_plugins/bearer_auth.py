@@ -1,0 +1,172 @@
+"""What jwt-auth and introspection-auth share: a token, where it stands, and what its claims allow (RFC 6750)."""
+
+import re
+from abc import abstractmethod
+from collections.abc import Awaitable, Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from outrider import Auth, Consumer, HeaderName, Identity, Needs, Refusal, Request, Runtime
+from outrider.auth import IDENTITY_HEADERS, Outcome
+from outrider_plugins.claims import Claims, as_header, as_texts, scopes
+from outrider_plugins.credential_source import CredentialSource
+from outrider_plugins.members import member
+
+# Wide, so that nothing which another server might read as a bearer token is overlooked. Gateways join repeated
+# headers with a comma.
+_ANY_BEARER = re.compile(r"(?:^|,)\s*bearer(?![!#$%&'*+.^_`|~0-9a-z-])", re.IGNORECASE)
+_NO_TOKEN = ""
+
+# RFC 6749, section 3.3: no quote and no backslash, so it can stand in a challenge.
+Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]
+Values = Annotated[
+    list[str],
+    BeforeValidator(as_texts),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+
+
+class BearerAuth(Auth, abstract=True):
+    """Finds the one token of a request; a subclass says what it proves."""
+
+    header: HeaderName | None = Field(
+        default="authorization",
+        description="The header that carries the token, after `Bearer` in `authorization` and alone in any other; "
+        "null for none.",
+    )
+    query: str | None = Field(default=None, description="The query parameter that carries the token.")
+    cookie: str | None = Field(default=None, description="The cookie that carries the token.")
+    claims_to_headers: dict[str, HeaderName] = Field(
+        default_factory=dict[str, HeaderName],
+        description="Claims that upstream is told, each with its header; a dot leads into an object: realm.role.",
+    )
+    required_scopes: list[Scope] = Field(
+        default_factory=list[Scope],
+        description="Scopes that a token must have, all of them, in `scope` or `scp`; any other token gets 403.",
+    )
+    any_scopes: list[Scope] = Field(
+        default_factory=list[Scope], description="Scopes of which a token must have at least one, or it gets 403."
+    )
+    required_claims: dict[str, Values] = Field(
+        default_factory=dict[str, list[str]],
+        description="Claims that a token must have, each with the values of which it must hold one; an empty list "
+        "takes any value. Any other token gets 403.",
+    )
+    consumer_claim: str = Field(
+        default="sub", min_length=1, description="The claim that names the consumer, by username or custom_id."
+    )
+    hide: bool = Field(
+        default=False, description="Whether a good token is removed from what goes upstream; a bad one always is."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> Self:
+        if not (self.header or self.query or self.cookie):
+            raise ValueError("looks for the token nowhere: give header, query or cookie")
+        return self
+
+    @model_validator(mode="after")
+    def _each_header_once(self) -> Self:
+        headers = list(self.claims_to_headers.values())
+        for header in headers:
+            if headers.count(header) > 1:
+                raise ValueError(f"claims_to_headers: two claims go to {header!r}: give one of them another header")
+            if header in IDENTITY_HEADERS or header in ("authorization", "cookie", self.header):
+                raise ValueError(f"claims_to_headers: {header!r} is taken: choose another header")
+        return self
+
+    def needs(self) -> Needs:
+        return Needs(identity_headers=tuple(self.claims_to_headers.values()))
+
+    async def start(self, runtime: Runtime, /) -> None:
+        """Looks at the consumers and the places of the token once."""
+        await super().start(runtime)
+        self._consumers = runtime.consumers
+        self._in_authorization = self.header == "authorization"
+        self._elsewhere = CredentialSource(None if self._in_authorization else self.header, self.query, self.cookie)
+        self._only_authorization = self._elsewhere == CredentialSource(None, None, None)
+        self.restricted = bool(self.required_scopes or self.any_scopes or self.required_claims)
+
+    @abstractmethod
+    def identify(self, token: str) -> Outcome | Awaitable[Outcome]:
+        """What the only token of a request proves. It may be any text."""
+
+    def authenticate(self, request: Request, /) -> Outcome | Awaitable[Outcome]:
+        tokens = bearer_tokens(request.headers.get_all("authorization")) if self._in_authorization else []
+        if not self._only_authorization:
+            tokens += self._elsewhere.find(request)
+        if not tokens:
+            return None
+        # RFC 6750, section 2: not in more than one place. Which of them counts, two servers answer differently.
+        return self.identify(tokens[0]) if len(tokens) == 1 else self.invalid()
+
+    def challenge(self) -> str:
+        # RFC 6750, section 3: no error code where there was no token, but at least one parameter.
+        return 'Bearer realm="outrider"'
+
+    def invalid(self) -> Refusal:
+        """The 401 for a token that is not good, whatever is wrong with it."""
+        return self.refuse(challenge='Bearer error="invalid_token"')
+
+    def unavailable(self) -> Refusal:
+        """The 503 for a token that nobody can say anything about at the moment."""
+        return Refusal(503, "Tokens can't be checked now", headers={"retry-after": "5"})
+
+    def hide_credential(self, request: Request, /) -> None:
+        if self._in_authorization and _have_token(request.headers.get_all("authorization")):
+            request.headers.discard("authorization")
+        if not self._only_authorization:
+            self._elsewhere.remove(request)
+
+    def carrier(self) -> object:
+        return BearerAuth, self.header, self.query, self.cookie
+
+    def permitted(self, credential: str, claims: Claims) -> Identity | Refusal:
+        """What good claims prove: an identity, or a refusal where they lack what is required.
+
+        Raises `HeaderError` or `RecursionError` if one of them can't stand in its header.
+        """
+        if self.restricted and not self._satisfied(claims):
+            return self.forbid()
+        found = ((header, member(claims, claim)) for claim, header in self.claims_to_headers.items())
+        headers = {header: as_header(value) for header, value in found if value is not None}
+        identity = Identity(credential, self._consumer(claims), claims, headers)
+        identity.told()
+        return identity
+
+    def forbid(self) -> Refusal:
+        """The 403 for a good token that lacks what is required (RFC 6750, section 3.1)."""
+        scope = " ".join([*self.required_scopes, *self.any_scopes])
+        challenge = 'Bearer error="insufficient_scope"' + (f', scope="{scope}"' if scope else "")
+        return Refusal(403, "Forbidden", headers={"www-authenticate": challenge})
+
+    def _consumer(self, claims: Claims) -> Consumer | None:
+        name = member(claims, self.consumer_claim)
+        return self._consumers.find(name) if isinstance(name, str) else None
+
+    def _satisfied(self, claims: Claims) -> bool:
+        has = scopes(claims)
+        if not has.issuperset(self.required_scopes) or (self.any_scopes and has.isdisjoint(self.any_scopes)):
+            return False
+        return all(_holds(member(claims, name), values) for name, values in self.required_claims.items())
+
+
+def bearer_tokens(credentials: Sequence[str]) -> list[str]:
+    """The bearer tokens among the credentials; one that can't be told from the others is empty.
+
+    What stands in the token is not looked at.
+    """
+    if len(credentials) == 1:
+        scheme, _, token = credentials[0].partition(" ")
+        if scheme.lower() == "bearer":
+            return [token.strip(" ")]
+    return [_NO_TOKEN] if _have_token(credentials) else []
+
+
+def _have_token(credentials: Sequence[str]) -> bool:
+    return any(map(_ANY_BEARER.search, credentials))
+
+
+def _holds(claim: Any, values: Sequence[str]) -> bool:
+    return claim is not None and (not values or any(one in values for one in as_texts(claim)))

@@ -1,0 +1,109 @@
+"""Asks servers that plugins depend on, over HTTP: the only file that knows the HTTP library."""
+
+import ssl
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple, Self
+
+import aiohttp
+
+TIMEOUT = 5.0
+"""How long an answer may take in all, in seconds."""
+LIMIT = 512 * 1024
+"""The largest answer, in bytes."""
+CONNECTIONS = 16
+"""How many connections one client keeps; what finds none free waits for one."""
+
+# An answer that is packed could be larger than it looks.
+_HEADERS = {"accept-encoding": "identity", "user-agent": "outrider"}
+
+
+class HttpError(Exception):
+    """There was no good answer. Its text has no address in it, and nothing that was sent."""
+
+
+class Answer(NamedTuple):
+    """What a server said."""
+
+    status: int
+    body: bytes
+
+
+class HttpClient:
+    """Keeps connections to servers for one plugin.
+
+    Redirects are not followed, proxies and the environment not asked, cookies not kept. Make it where a loop runs;
+    `timeout` is in seconds, `limit` the largest answer in bytes.
+    """
+
+    def __init__(self, *, timeout: float = TIMEOUT, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._session = aiohttp.ClientSession(
+            auto_decompress=False,
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_HEADERS,
+            timeout=aiohttp.ClientTimeout(total=timeout),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def get(self, url: str) -> Answer:
+        """Raises `HttpError`."""
+        return await self._ask("GET", url, {}, None)
+
+    async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+        """Sends a form (application/x-www-form-urlencoded). Raises `HttpError`."""
+        return await self._ask("POST", url, headers, form)
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        await self._session.close()
+
+    async def _ask(self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None) -> Answer:
+        try:
+            async with self._session.request(
+                method, url, data=form, headers=headers, allow_redirects=False
+            ) as answer:
+                return Answer(answer.status, await self._body(answer))
+        except TimeoutError:
+            raise HttpError("takes too long to answer") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # Its own words may hold the address, and that a secret.
+            raise HttpError(_told(error)) from None
+
+    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for chunk in answer.content.iter_chunked(65_536):
+            body += chunk
+            if len(body) > self._limit:
+                raise HttpError(f"answers with more than {self._limit} bytes")
+        return bytes(body)
+
+
+async def download(url: str, *, timeout: float = TIMEOUT, limit: int = LIMIT) -> bytes:  # noqa: ASYNC109
+    """The body at an address. Raises `HttpError`, also for any status but 200."""
+    async with HttpClient(timeout=timeout, limit=limit) as client:
+        answer = await client.get(url)
+    if answer.status != 200:
+        raise HttpError(f"answers with status {answer.status}")
+    return answer.body
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """How a server must prove who it is: by a certificate that this machine trusts."""
+    # Reading the system's certificates takes milliseconds that requests would wait for.
+    return ssl.create_default_context()
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "shows a certificate that is not trusted"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"can't be reached ({error.os_error.strerror or type(error.os_error).__name__})"
+    return f"gives no proper answer ({type(error).__name__})"
