@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from harness.tokens import in_a_day
+from harness.web_server import Answer, Asked, WebServer, ok, status, web_server
 from outrider import Request, Runtime
 from outrider.testing import Runner
 from outrider_plugins import http_client, jwt_auth, remote_keys
@@ -17,60 +17,32 @@ from outrider_plugins.jwt_issuer import Issuer
 from signing import Signer, jwks
 
 OLD, NEW, EVIL = Signer("ES256", "old"), Signer("ES256", "new", number=1), Signer("ES256", "old", number=2)
-Answer = Callable[[str], bytes | None]
-"""What a server says to a path; None is nothing at all."""
 
 
-def ok(body: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+def honest(*signers: Signer) -> Answer:
+    """An issuer that says where its keys are, and which."""
+
+    def answer(asked: Asked) -> bytes:
+        if asked.path.endswith("openid-configuration"):
+            address = f"http://{asked.headers['host']}"
+            return ok(json.dumps({"issuer": address, "jwks_uri": f"{address}/keys"}).encode())
+        return ok(jwks(*(signer.row() for signer in signers)))
+
+    return answer
 
 
-class Server:
-    """An issuer whose answers a test can change while it runs."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.keys: list[Signer] = [OLD]
-        self.answer: Answer = self.good
-        self.address = ""
-        self.held = asyncio.Event()
-        self.held.set()
-
-    def good(self, path: str) -> bytes:
-        """What an honest issuer says."""
-        if path.endswith("openid-configuration"):
-            return ok(json.dumps({"issuer": self.address, "jwks_uri": f"{self.address}/keys"}).encode())
-        return ok(jwks(*(signer.row() for signer in self.keys)))
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        path = head.split(b" ")[1].decode()
-        self.asked.append(path)
-        await self.held.wait()
-        answer = self.answer(path)
-        if answer is None:
-            await reader.read()
-        else:
-            writer.write(answer)
-        writer.close()
-
-
-@asynccontextmanager
-async def issuer() -> AsyncGenerator[Server]:
-    server = Server()
-    async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
-        server.address = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-        yield server
-
-
-def token(server: Server, signer: Signer = OLD, **claims: Any) -> str:
+def token(server: WebServer, signer: Signer = OLD, **claims: Any) -> str:
     return signer.token({"iss": server.address, "sub": "alice", "exp": in_a_day(), **claims})
+
+
+def paths(server: WebServer) -> list[str]:
+    return [asked.path for asked in server.asked]
 
 
 class Gateway:
     """A worker with jwt-auth that believes one server."""
 
-    def __init__(self, runner: Runner, server: Server) -> None:
+    def __init__(self, runner: Runner, server: WebServer) -> None:
         self._runner, self.server = runner, server
 
     async def status(self, text: str) -> int:
@@ -83,8 +55,7 @@ def play(story: Callable[[Gateway], Awaitable[None]], answer: Answer | None = No
     """Starts a server and a worker, which has asked for the keys once when the story begins."""
 
     async def main() -> None:
-        async with issuer() as server:
-            server.answer = answer or server.good
+        async with web_server(answer or honest(OLD)) as server:
             where = fields.pop("jwks", None)
             one = {"issuer": server.address, "jwks": where and server.address + where, **fields}
             async with Runner([JwtAuth(issuers=[Issuer.model_validate(one)])], Runtime()) as runner:
@@ -119,7 +90,7 @@ def test_an_honest_issuer_is_believed_and_asked_once(where: str | None) -> None:
             assert await gateway.status(token(gateway.server)) == 200
             assert await gateway.status(token(gateway.server, EVIL)) == 401
         expected = ["/keys"] if where else ["/.well-known/openid-configuration", "/keys"]
-        assert gateway.server.asked == expected
+        assert paths(gateway.server) == expected
 
     play(story, jwks=where)
 
@@ -127,8 +98,8 @@ def test_an_honest_issuer_is_believed_and_asked_once(where: str | None) -> None:
 BAD: dict[str, Answer] = {
     "down": lambda _: b"",
     "silent": lambda _: None,
-    "failing": lambda _: b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n",
-    "redirecting": lambda _: b"HTTP/1.1 302 Found\r\nlocation: https://evil.example/\r\ncontent-length: 0\r\n\r\n",
+    "failing": lambda _: status(500),
+    "redirecting": lambda _: status(302, "location: https://evil.example/"),
     "huge": lambda _: b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 600_000 + jwks(OLD.row()),
     "half": lambda _: ok(jwks(OLD.row()))[:-5],
     "talking of something else": lambda _: ok(b"<html>"),
@@ -159,7 +130,7 @@ def test_an_issuer_that_was_good_and_fails_is_believed_on_and_once_it_is_good_ag
         gateway.server.answer = BAD[kind]
         assert await gateway.status(token(gateway.server, NEW)) == 401
         assert await gateway.status(token(gateway.server, sub="bob")) == 200
-        gateway.server.keys, gateway.server.answer = [OLD, NEW], gateway.server.good
+        gateway.server.answer = honest(OLD, NEW)
         await until(gateway, token(gateway.server, NEW), 200)
 
     play(story)
@@ -182,7 +153,7 @@ def test_the_first_token_of_a_new_key_waits_until_the_key_is_there(monkeypatch: 
 
     async def story(gateway: Gateway) -> None:
         assert await gateway.status(token(gateway.server)) == 200
-        gateway.server.keys = [NEW]
+        gateway.server.answer = honest(NEW)
         assert await gateway.status(token(gateway.server, NEW)) == 200
         assert await gateway.status(token(gateway.server)) == 401
 
@@ -195,7 +166,7 @@ def test_a_flood_of_unknown_keys_asks_once_while_good_tokens_pass(monkeypatch: p
     async def story(gateway: Gateway) -> None:
         server = gateway.server
         assert await gateway.status(token(server)) == 200
-        server.held.clear()
+        server.gate.clear()
         server.asked.clear()
         monkeypatch.setattr(remote_keys, "COOLDOWN", 60.0)
         unknown = [asyncio.create_task(gateway.status(token(server, EVIL, n=n))) for n in range(50)]
@@ -203,21 +174,21 @@ def test_a_flood_of_unknown_keys_asks_once_while_good_tokens_pass(monkeypatch: p
         while not server.asked:
             assert await gateway.status(token(server)) == 200
             await asyncio.sleep(0)
-        server.held.set()
+        server.gate.set()
         assert set(await asyncio.gather(*unknown)) == {401}
         assert await gateway.status(forged(server, 1000)) == 401
-        assert server.asked == ["/.well-known/openid-configuration", "/keys"]
+        assert paths(server) == ["/.well-known/openid-configuration", "/keys"]
 
     play(story)
 
 
-def forged(server: Server, number: int) -> str:
+def forged(server: WebServer, number: int) -> str:
     return Signer("ES256", f"unknown-{number}").token({"iss": server.address, "exp": in_a_day()})
 
 
 def test_a_token_of_an_unknown_key_waits_no_longer_than_half_of_the_time_it_has() -> None:
     async def main() -> None:
-        async with issuer() as server:
+        async with web_server(honest(OLD)) as server:
             one = Issuer.model_validate({"issuer": server.address})
             async with Runner([JwtAuth(issuers=[one], timeout=20)], Runtime()) as runner:
                 gateway = Gateway(runner, server)
@@ -232,7 +203,7 @@ def test_a_token_of_an_unknown_key_waits_no_longer_than_half_of_the_time_it_has(
         asyncio.run(main())
 
 
-LIES: dict[str, Callable[[Server], dict[str, str]]] = {
+LIES: dict[str, Callable[[WebServer], dict[str, str]]] = {
     "the name of another issuer": lambda one: {"issuer": "https://issuer.example", "jwks_uri": f"{one.address}/keys"},
     "keys behind a redirect": lambda one: {"issuer": one.address, "jwks_uri": f"{one.address}/moved"},
     "keys in a file": lambda one: {"issuer": one.address, "jwks_uri": "file:///etc/passwd"},
@@ -243,17 +214,17 @@ LIES: dict[str, Callable[[Server], dict[str, str]]] = {
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lie_about_where_the_keys_are_is_not_believed(lie: str) -> None:
     async def main() -> None:
-        async with issuer() as server:
+        async with web_server(honest(OLD)) as server:
 
-            def lies(path: str) -> bytes:
-                if path == "/moved":
-                    return b"HTTP/1.1 301 Moved\r\nlocation: /keys\r\ncontent-length: 0\r\n\r\n"
-                return ok(json.dumps(LIES[lie](server)).encode()) if "known" in path else server.good(path)
+            def lies(asked: Asked) -> bytes | None:
+                if asked.path == "/moved":
+                    return status(301, "location: /keys")
+                return ok(json.dumps(LIES[lie](server)).encode()) if "known" in asked.path else honest(OLD)(asked)
 
             server.answer = lies
             one = Issuer.model_validate({"issuer": server.address})
             async with Runner([JwtAuth(issuers=[one])], Runtime()) as runner:
                 assert await Gateway(runner, server).status(token(server)) == 503
-                assert "/keys" not in server.asked
+                assert "/keys" not in paths(server)
 
     asyncio.run(main())

@@ -1,0 +1,100 @@
+"""Asks an authorization server about tokens (RFC 7662)."""
+
+import logging
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import quote_plus
+
+from outrider_plugins.circuit_breaker import CircuitBreaker
+from outrider_plugins.http_client import Answer, HttpClient, HttpError
+from outrider_plugins.issuer_address import public
+from outrider_plugins.jws import TokenError, json_object
+
+_log = logging.getLogger("outrider.plugin.introspection-auth")
+
+LIMIT = 64 * 1024
+"""The largest answer that is read, in bytes."""
+
+ClientAuth = Literal["client_secret_basic", "client_secret_post"]
+
+
+class CantSayError(Exception):
+    """The server can't say now whether a token is good."""
+
+
+class Introspection:
+    """One server, and the client that it knows us as. `timeout` is in seconds."""
+
+    def __init__(
+        self, endpoint: str, client: tuple[str, str], auth: ClientAuth, timeout: float, breaker: CircuitBreaker
+    ) -> None:
+        self._endpoint, self._breaker = endpoint, breaker
+        self._form, self._headers = _authenticated(*client, auth)
+        self._http = HttpClient(timeout=timeout, limit=LIMIT)
+        self._complaint = ""
+        self._told = False
+
+    async def ask(self, token: str) -> Mapping[str, Any] | None:
+        """What the server says of an active token; None for one that is not active. Raises `CantSayError`."""
+        if not self._breaker.allows():
+            raise CantSayError
+        form = {"token": token, "token_type_hint": "access_token", **self._form}
+        try:
+            answer = await self._http.post(self._endpoint, form, self._headers)
+        except HttpError as error:
+            self._failed(str(error))
+            raise CantSayError from None
+        return self._read(answer)
+
+    async def close(self) -> None:
+        """Ends the connections."""
+        await self._http.close()
+
+    def _read(self, answer: Answer) -> Mapping[str, Any] | None:
+        if answer.status == 400:
+            self._complain_of_one(answer)
+            raise CantSayError
+        try:
+            document = json_object(answer.body) if answer.status == 200 else {}
+        except TokenError:
+            document = {}
+        active = document.get("active")
+        if not isinstance(active, bool):
+            self._failed(_complaint(answer.status))
+            raise CantSayError
+        self._succeeded()
+        return document if active else None
+
+    def _complain_of_one(self, answer: Answer) -> None:
+        """The server makes nothing of this token: who sends such must not make it look broken, nor fill the log."""
+        if not self._told:
+            self._told = True
+            _log.warning("%s answers with status %d to a token: it gets 503", public(self._endpoint), answer.status)
+
+    def _failed(self, complaint: str) -> None:
+        self._breaker.failed()
+        if complaint != self._complaint:
+            self._complaint = complaint
+            _log.warning("%s %s: tokens that are not remembered get 503", public(self._endpoint), complaint)
+
+    def _succeeded(self) -> None:
+        self._breaker.succeeded()
+        if self._complaint:
+            self._complaint = ""
+            _log.info("%s answers again", public(self._endpoint))
+
+
+def _authenticated(client_id: str, secret: str, auth: ClientAuth) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """How we prove who asks (RFC 6749, section 2.3.1): fields of the form, and headers."""
+    if auth == "client_secret_post":
+        return {"client_id": client_id, "client_secret": secret}, {}
+    credentials = b64encode(f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()).decode()
+    return {}, {"authorization": f"Basic {credentials}"}
+
+
+def _complaint(status: int) -> str:
+    if status == 200:
+        return "answers with no JSON object that says whether the token is active"
+    remedy = " (does it know client_id and client_secret?)" if status in (401, 403) else ""
+    return f"answers with status {status}{remedy}"

@@ -1,0 +1,143 @@
+"""The plugin introspection-auth: asks the issuer of a token whether it is good (RFC 7662)."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable
+from hashlib import sha256
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from outrider import Identity, Refusal, Runtime
+from outrider.auth import Outcome
+from outrider.errors import HeaderError
+from outrider_plugins.bearer_auth import BearerAuth
+from outrider_plugins.circuit_breaker import CircuitBreaker
+from outrider_plugins.claims import Claims
+from outrider_plugins.introspection import CantSayError, ClientAuth, Introspection
+from outrider_plugins.issuer_address import check_url
+from outrider_plugins.jws import TokenError
+from outrider_plugins.jwt_token import check_audience, check_times
+from outrider_plugins.remembered import Remembered
+
+SIZE = 5_000
+"""How many good tokens are remembered, and as many bad ones."""
+ASKED = 256
+"""How many tokens are asked about at once; further ones get 503."""
+LONGEST = 16 * 1024
+"""The longest token that is asked about, in characters."""
+
+clock = time.time
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, section 2.1
+
+
+class IntrospectionAuth(BearerAuth):
+    """Lets requests in whose token the authorization server calls active.
+
+    A token that was good is remembered for `remember` seconds, never beyond its `exp`: so long a withdrawn one is
+    still let in. Requests with the same token wait for one question. Where the server can't be asked, tokens that are
+    not remembered get 503.
+    """
+
+    priority: ClassVar[int] = 1400
+
+    endpoint: Annotated[str, AfterValidator(check_url)]
+    """The address of the introspection endpoint: https, or http to loopback."""
+    client_id: Annotated[str, Field(min_length=1)]
+    """How the server knows this gateway."""
+    client_secret: Annotated[SecretStr, Field(min_length=1)]
+    """The secret that proves it."""
+    client_auth: ClientAuth = "client_secret_basic"
+    """How the secret is sent: in a header (client_secret_basic), or in the form (client_secret_post)."""
+    issuer: str | None = None
+    """The value that `iss` must have, where the server serves several issuers."""
+    audiences: list[str] = []
+    """One of these must be in the claim `aud`. Without any, `aud` is not looked at: the server knows who asks."""
+    remember: Annotated[int, Field(ge=0, le=3600)] = 60
+    """How long a good token is remembered, in seconds; 0 asks each time."""
+    remember_bad: Annotated[int, Field(ge=0, le=300)] = 10
+    """How long a token is remembered that is not good, in seconds."""
+    endpoint_timeout: Annotated[int, Field(ge=10, le=60_000)] = 800
+    """How long the server may take to answer, in milliseconds; less than `timeout`."""
+    break_after: Annotated[int, Field(ge=1, le=1000)] = 5
+    """How many answers in a row must fail before the server is spared."""
+    break_for: Annotated[int, Field(ge=1, le=600)] = 10
+    """How long it is spared then before one more try, in seconds."""
+
+    @model_validator(mode="after")
+    def _answers_in_time(self) -> Self:
+        if self.endpoint_timeout >= self.timeout:
+            raise ValueError(
+                f"endpoint_timeout is {self.endpoint_timeout} ms, and timeout {self.timeout} ms: make timeout longer"
+            )
+        return self
+
+    async def start(self, runtime: Runtime, /) -> None:
+        await super().start(runtime)
+        self._good: Remembered[Identity | Refusal] = Remembered(SIZE, clock)
+        self._bad: Remembered[bool] = Remembered(SIZE, clock)
+        self._asking: dict[bytes, asyncio.Task[Outcome]] = {}
+        client = self.client_id, self.client_secret.get_secret_value()
+        breaker = CircuitBreaker(self.break_after, self.break_for)
+        self._server = Introspection(self.endpoint, client, self.client_auth, self.endpoint_timeout / 1000, breaker)
+
+    async def stop(self) -> None:
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        await self._server.close()
+
+    def identify(self, token: str) -> Outcome | Awaitable[Outcome]:
+        if len(token) > LONGEST or not _TOKEN.fullmatch(token):
+            return self.invalid()
+        digest = sha256(token.encode()).digest()
+        known = self._good.get(digest)
+        if known is not None:
+            return known
+        if self._bad.get(digest):
+            return self.invalid()
+        task = self._asking.get(digest)
+        if task is None:
+            if len(self._asking) >= ASKED:
+                return self.unavailable()
+            task = self._asking[digest] = asyncio.create_task(self._ask(digest, token))
+            task.add_done_callback(lambda _: self._asking.pop(digest))
+        # Who leaves must not take the answer from those who wait for it too.
+        return asyncio.shield(task)
+
+    async def _ask(self, digest: bytes, token: str) -> Outcome:
+        try:
+            claims = await self._server.ask(token)
+            if claims is not None:
+                return self._judge(digest, claims)
+        except CantSayError:
+            return self.unavailable()
+        except TokenError:
+            pass
+        self._bad.put(digest, True, clock() + self.remember_bad)  # noqa: FBT003 - what is remembered
+        return self.invalid()
+
+    def _judge(self, digest: bytes, claims: Claims) -> Identity | Refusal:
+        """What an active token proves. Raises `TokenError` if it is not for us, or not now."""
+        now = clock()
+        end = check_times(claims, now, leeway=0, require_exp=False)
+        if self.issuer is not None and claims.get("iss") != self.issuer:
+            raise TokenError("another issuer")
+        if self.audiences:
+            check_audience(claims, self.audiences)
+        try:
+            outcome = self.permitted(_credential(claims), claims)
+        except (HeaderError, RecursionError) as error:
+            raise TokenError("a claim that can't stand in a header") from error
+        self._good.put(digest, outcome, min(now + self.remember, end or now + self.remember))
+        return outcome
+
+
+def _credential(claims: Claims) -> str:
+    """What the token is called where it must not be shown: whose it is, as far as the server says."""
+    names: list[Any] = [claims.get(name) for name in ("sub", "username", "client_id", "jti")]
+    if any(not isinstance(name, str | None) for name in names):
+        raise TokenError("sub, username, client_id and jti must be text")
+    return next((name for name in names if name), "introspected")
