@@ -105,6 +105,7 @@ class Auth(Plugin, abstract=True):
         refusal = self.refuse() if outcome is None else outcome
         if self._stranger is None or not _is_rejection(refusal):
             return refusal
+        request.challenges += tuple(refusal.headers.get_all("www-authenticate"))
         admit_stranger(request, self._stranger)
         self._hide(request)
         return None

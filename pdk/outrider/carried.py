@@ -26,19 +26,20 @@ class Carried:
 
     def hide(self, request: "Request", remove: "Callable[[Request], None]") -> None:
         """Lets `remove` take credentials off the request, and remembers them."""
-        before, query = request.headers.copy(), request.query
+        whole = request.whole
+        before, query = whole.headers.copy(), whole.query
         remove(request)
         for name in before:
             values = before.get_all(name)
-            if values != request.headers.get_all(name):
+            if values != whole.headers.get_all(name):
                 self._fields.setdefault(name, values)
-        if self._query is None and query != request.query:
+        if self._query is None and query != whole.query:
             self._query = query
 
     def seen(self, request: "Request") -> "Request":
         """The request with all that was hidden from upstream."""
         if not self._fields and self._query is None:
             return request
-        whole = copy(request)
-        whole.show(self._fields, self._query)
-        return whole
+        seen = copy(request.whole)
+        seen.show(self._fields, self._query)
+        return seen

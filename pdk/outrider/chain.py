@@ -44,6 +44,7 @@ class Chain:
         request.headers.strip(self.identity_headers.difference(but) if but else self.identity_headers)
         request.declare_reply_headers(self.reply_headers)
         request.carried = Carried() if self._auths > 1 else None
+        request.challenges = ()
         return Exchange(self.slots, request, self.budget)
 
     def hand_over(self, exchange: Exchange) -> State:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from outrider.carried import Carried
 from outrider.consumer import JSON, Consumer
-from outrider.errors import ContractError, ReplyError, UndeclaredError
+from outrider.errors import ContractError, ReplyError
 from outrider.headers import Headers, HeaderSource
 from outrider.paths import normal_path
 from outrider.reply_headers import SENT, ReplyHeaders
@@ -77,6 +77,7 @@ class Request:
         "_reply_names",
         "body_skipped",
         "carried",
+        "challenges",
         "claims",
         "consumer",
         "context",
@@ -114,6 +115,7 @@ class Request:
         self.trace_id = ""
         self.body_skipped = False
         self.carried: Carried | None = None
+        self.challenges: tuple[str, ...] = ()
         self._reply_headers: Headers | None = None
         self._reply_names: frozenset[str] = _NO_NAMES
 
@@ -232,6 +234,11 @@ class Request:
         kind = self.headers.get("content-type", "")
         return kind == "application/grpc" or kind.startswith(("application/grpc+", "application/grpc;"))
 
+    @property
+    def whole(self) -> "Request":
+        """For the chain: the request with all of its facts, whatever a plugin may see of it."""
+        return self
+
     def show(self, fields: Mapping[str, list[str]], query: str | None) -> None:
         """For a copy that plugins look at: header fields and a query as they were before."""
         now = {name: self._headers.get_all(name) for name in self._headers}
@@ -263,25 +270,6 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self._path} route={self.route.name}>"
-
-
-class NarrowRequest(Request):
-    """The same request for a plugin whose `needs()` leaves facts out: touching one of these is an error."""
-
-    __slots__ = ("_hidden", "_whole")
-
-    def __init__(self, whole: Request, hidden: Mapping[str, str]) -> None:
-        object.__setattr__(self, "_whole", whole)
-        object.__setattr__(self, "_hidden", hidden)
-
-    def __getattribute__(self, name: str) -> object:
-        get = object.__getattribute__
-        if fact := get(self, "_hidden").get(name):
-            raise UndeclaredError(f"request.{name} needs the fact {fact!r}: add it to needs() of this plugin")
-        return getattr(get(self, "_whole"), name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        setattr(object.__getattribute__(self, "_whole"), name, value)
 
 
 def split_authority(authority: str) -> tuple[str, int | None]:

@@ -6,8 +6,9 @@ from typing import Any, Final, cast
 
 from outrider.errors import ContractError, ReplyError
 from outrider.logs import current_request
+from outrider.narrow_request import NarrowRequest
 from outrider.needs import BODY_HOOKS, CHUNK_HOOKS, Hook
-from outrider.request import NarrowRequest, Request
+from outrider.request import Request
 from outrider.response import Response
 from outrider.step import HookMethod, Step
 from outrider.verdict import materialized

@@ -53,6 +53,8 @@ def reply(request: Request, response: Response) -> Reply:
     """The one constructor of replies: a checked status, the chain's reply headers, a body that fits the method."""
     if isinstance(response, Refusal):
         response = materialized(request, response)
+    if response.status == 401 and "www-authenticate" not in response.headers:
+        _challenge(request, response)
     for name, values in request.reply_changes():
         response.headers.discard(name)
         for value in values:
@@ -63,6 +65,12 @@ def reply(request: Request, response: Response) -> Reply:
         return Reply(response.status, headers, response.message.encode(), status)
     body = b"" if has_no_body(request, response.status) else response.body
     return Reply(response.status, headers, body, None)
+
+
+def _challenge(request: Request, response: Response) -> None:
+    """Who refuses strangers knows no way in; who looked for a credential does (RFC 9110, section 15.5.2)."""
+    if request.challenges:
+        response.headers["www-authenticate"] = ", ".join(dict.fromkeys(request.challenges))
 
 
 def has_no_body(request: Request, status: int) -> bool:

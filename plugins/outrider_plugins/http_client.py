@@ -1,11 +1,14 @@
 """Asks servers that plugins depend on, over HTTP: the only file that knows the HTTP library."""
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple, Self
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-import aiohttp
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
 
 TIMEOUT = 5.0
 """How long an answer may take in all, in seconds."""
@@ -32,19 +35,27 @@ class Answer(NamedTuple):
 class HttpClient:
     """Keeps connections to servers for one plugin.
 
-    Redirects are not followed, proxies and the environment not asked, cookies not kept. Make it where a loop runs;
-    `timeout` is in seconds, `limit` the largest answer in bytes.
+    Redirects are not followed, proxies and the environment not asked, cookies not kept.
     """
 
-    def __init__(self, *, timeout: float = TIMEOUT, limit: int = LIMIT) -> None:
-        self._limit = limit
-        self._session = aiohttp.ClientSession(
+    def __init__(self, session: "ClientSession", limit: int) -> None:
+        self._session, self._limit = session, limit
+
+    @classmethod
+    async def open(cls, *, timeout: float = TIMEOUT, limit: int = LIMIT) -> Self:  # noqa: ASYNC109 - of each answer
+        """`timeout` is in seconds, `limit` the largest answer in bytes."""
+        # It takes a fifth of a second to import: only where it is needed, and not while others wait.
+        await asyncio.to_thread(import_module, "aiohttp")
+        from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+        session = ClientSession(
             auto_decompress=False,
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls()),
-            cookie_jar=aiohttp.DummyCookieJar(),
+            connector=TCPConnector(limit=CONNECTIONS, ssl=await asyncio.to_thread(tls)),
+            cookie_jar=DummyCookieJar(),
             headers=_HEADERS,
-            timeout=aiohttp.ClientTimeout(total=timeout),
+            timeout=ClientTimeout(total=timeout),
         )
+        return cls(session, limit)
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,11 +83,13 @@ class HttpClient:
                 return Answer(answer.status, await self._body(answer))
         except TimeoutError:
             raise HttpError("takes too long to answer") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except HttpError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a strange server makes of the library
             # Its own words may hold the address, and that a secret.
             raise HttpError(_told(error)) from None
 
-    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def _body(self, answer: "ClientResponse") -> bytes:
         body = bytearray()
         async for chunk in answer.content.iter_chunked(65_536):
             body += chunk
@@ -87,7 +100,7 @@ class HttpClient:
 
 async def download(url: str, *, timeout: float = TIMEOUT, limit: int = LIMIT) -> bytes:  # noqa: ASYNC109
     """The body at an address. Raises `HttpError`, also for any status but 200."""
-    async with HttpClient(timeout=timeout, limit=limit) as client:
+    async with await HttpClient.open(timeout=timeout, limit=limit) as client:
         answer = await client.get(url)
     if answer.status != 200:
         raise HttpError(f"answers with status {answer.status}")
@@ -102,8 +115,10 @@ def tls() -> ssl.SSLContext:
 
 
 def _told(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+    from aiohttp import ClientConnectorCertificateError, ClientConnectorError
+
+    if isinstance(error, ClientConnectorCertificateError):
         return "shows a certificate that is not trusted"
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, ClientConnectorError):
         return f"can't be reached ({error.os_error.strerror or type(error.os_error).__name__})"
     return f"gives no proper answer ({type(error).__name__})"

@@ -24,14 +24,14 @@ class CantSayError(Exception):
 
 
 class Introspection:
-    """One server, and the client that it knows us as. `timeout` is in seconds."""
+    """One server, and the client that it knows us as."""
 
     def __init__(
-        self, endpoint: str, client: tuple[str, str], auth: ClientAuth, timeout: float, breaker: CircuitBreaker
+        self, http: HttpClient, endpoint: str, client: tuple[str, str], auth: ClientAuth, breaker: CircuitBreaker
     ) -> None:
         self._endpoint, self._breaker = endpoint, breaker
         self._form, self._headers = _authenticated(*client, auth)
-        self._http = HttpClient(timeout=timeout, limit=LIMIT)
+        self._http = http
         self._complaint = ""
         self._told = False
 

@@ -15,7 +15,8 @@ from outrider.errors import HeaderError
 from outrider_plugins.bearer_auth import BearerAuth
 from outrider_plugins.circuit_breaker import CircuitBreaker
 from outrider_plugins.claims import Claims
-from outrider_plugins.introspection import CantSayError, ClientAuth, Introspection
+from outrider_plugins.http_client import HttpClient
+from outrider_plugins.introspection import LIMIT, CantSayError, ClientAuth, Introspection
 from outrider_plugins.issuer_address import check_url
 from outrider_plugins.jws import TokenError
 from outrider_plugins.jwt_token import check_audience, check_times
@@ -80,7 +81,8 @@ class IntrospectionAuth(BearerAuth):
         self._asking: dict[bytes, asyncio.Task[Outcome]] = {}
         client = self.client_id, self.client_secret.get_secret_value()
         breaker = CircuitBreaker(self.break_after, self.break_for)
-        self._server = Introspection(self.endpoint, client, self.client_auth, self.endpoint_timeout / 1000, breaker)
+        http = await HttpClient.open(timeout=self.endpoint_timeout / 1000, limit=LIMIT)
+        self._server = Introspection(http, self.endpoint, client, self.client_auth, breaker)
 
     async def stop(self) -> None:
         asking = list(self._asking.values())

@@ -4,13 +4,16 @@ import re
 from hashlib import sha256
 from typing import ClassVar, Self
 
+from cachetools import LRUCache
 from pydantic import model_validator
 
 from outrider import Auth, Consumers, Credential, HeaderName, Identity, Refusal, Request, Runtime
 from outrider_plugins.credential_source import CredentialSource
 
+SIZE = 5_000
+"""How many of the keys used last have what upstream is told of them at hand."""
 _HASHED = re.compile(r"sha256:([0-9A-Fa-f]{64})")
-_HASHES = ("sha256:", "$argon2", "$2b$")
+_HASHES = ("sha256:", "$argon2", "$2a$", "$2b$", "$2y$")
 
 
 class KeyAuth(Auth):
@@ -42,20 +45,26 @@ class KeyAuth(Auth):
         await super().start(runtime)
         self._source = CredentialSource(self.header, self.query, self.cookie)
         self._credentials = _credentials(runtime.consumers)
+        # An identity keeps its headers: those of all keys would take more room than the keys.
+        self._known: LRUCache[bytes, Identity] = LRUCache(SIZE)
 
     def authenticate(self, request: Request, /) -> Identity | Refusal | None:
         keys = self._source.find(request)
         if not keys:
             return None
-        credential = self._credentials.get(_digest(keys[0])) if len(keys) == 1 else None
-        # An identity keeps its headers: one for each key, made once, would take more room than the keys.
-        return Identity(credential.id, credential.consumer) if credential else self.refuse()
+        return (self._identity(_digest(keys[0])) if len(keys) == 1 else None) or self.refuse()
 
     def challenge(self) -> str:
         return "Key"
 
     def hide_credential(self, request: Request, /) -> None:
         self._source.remove(request)
+
+    def _identity(self, digest: bytes) -> Identity | None:
+        known = self._known.get(digest)
+        if known is None and (credential := self._credentials.get(digest)):
+            known = self._known[digest] = Identity(credential.id, credential.consumer)
+        return known
 
 
 def _digest(key: str) -> bytes:

@@ -5,8 +5,8 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from importlib import import_module
 
+from outrider_plugins.http_client import download
 from outrider_plugins.issuer_address import Fetch, discovered_keys, public
 from outrider_plugins.jwks import Key, KeySet, NoKeysError, parse_jwks
 
@@ -26,14 +26,6 @@ WAITING = 1_000
 Sleep = Callable[[float], Awaitable[object]]
 
 
-async def _download(url: str) -> bytes:
-    # The HTTP library takes a fifth of a second to import: only where it is needed, and not while others wait.
-    await asyncio.to_thread(import_module, "outrider_plugins.http_client")
-    from outrider_plugins.http_client import download
-
-    return await download(url)
-
-
 class RemoteKeys:
     """The last good keys of an address. Before the first fetch has succeeded there are none.
 
@@ -47,7 +39,7 @@ class RemoteKeys:
         *,
         discover: bool = False,
         keep: float = KEEP,
-        fetch: Fetch = _download,
+        fetch: Fetch = download,
         sleep: Sleep = asyncio.sleep,
         spread: Callable[[float, float], float] = random.uniform,
         clock: Callable[[], float] = time.monotonic,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from harness.chains import acts
-from outrider import Auth, Consumer, Consumers, Identity, Plugin, Refusal, Request, Response
+from outrider import Auth, Consumer, Consumers, Identity, Needs, Plugin, Refusal, Request, Response
 from outrider.auth import IDENTITY_HEADERS, Outcome
 from outrider.errors import StartError
 from outrider.testing import Outcome as Answer
@@ -288,6 +288,56 @@ def test_a_query_and_cookies_that_were_hidden_are_seen_by_the_next_too() -> None
     assert seen == [("key=1", "key=1; theme=dark")]
     assert sent is not None
     assert (sent.target, sent.headers["cookie"]) == ("/", "theme=dark")
+
+
+class Narrow(Auth):
+    """Looks at headers alone, and says so."""
+
+    priority: ClassVar[int] = 150
+    knows: str
+
+    def needs(self) -> Needs:
+        return Needs(facts=frozenset({"headers"}))
+
+    def authenticate(self, request: Request, /) -> Identity | None:
+        return Identity(self.knows) if request.headers.get("x-name") == self.knows else None
+
+    def challenge(self) -> str:
+        return f"Name realm={self.knows}"
+
+    def hide_credential(self, request: Request, /) -> None:
+        request.headers.discard("x-name")
+
+
+class Second(Narrow):
+    """The same behind it."""
+
+    priority: ClassVar[int] = 140
+
+
+@pytest.mark.parametrize(("name", "credential"), [("a", "a"), ("b", "b"), ("c", None)])
+def test_two_that_declare_their_needs_are_each_asked(name: str, credential: str | None) -> None:
+    plugins = [Narrow(knows="a", anonymous="stranger"), Second(knows="b", anonymous="stranger")]
+    sent = upstream(run([*plugins], Request(headers={"x-name": name}), consumers=CONSUMERS))
+    assert (sent.get("x-credential-identifier"), "x-name" in sent) == (credential, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "own", "expected"),
+    [
+        (401, {}, "Name realm=a, Name realm=b"),
+        (401, {"www-authenticate": "Mine"}, "Mine"),
+        (403, {}, None),
+    ],
+)
+def test_who_refuses_strangers_with_401_tells_them_all_ways_in(
+    status: int, own: dict[str, str], expected: str | None
+) -> None:
+    bouncer = acts(on_request=lambda _: Response(status, headers=own))
+    plugins = [Narrow(knows="a", anonymous="stranger"), Second(knows="b", anonymous="stranger"), bouncer]
+    answer = run(plugins, Request(), consumers=CONSUMERS)
+    assert answer.headers.get("www-authenticate") == expected
+    assert (answer.status, answer.upstream) == (status, None)
 
 
 def test_an_identitys_own_headers_go_upstream() -> None:

@@ -3,7 +3,8 @@ import pytest
 from outrider import Headers, Request
 from outrider.errors import ReplyError, UndeclaredError
 from outrider.needs import Needs
-from outrider.request import NarrowRequest, split_authority
+from outrider.narrow_request import NarrowRequest
+from outrider.request import split_authority
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Every plugin has a page with all of its fields, and an example that loads."""
 
 import json
+from base64 import b64encode
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from pydantic import TypeAdapter
 from outrider import Plugin, Request, Response, Route, discovery
 from outrider.config import Configuration, load
 from outrider.testing import Outcome, run
-from outrider_plugins.jwt_auth import Issuer
+from outrider_plugins.jwt_issuer import Issuer
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = discovery.installed()
+SECRETS = {"INTROSPECTION_SECRET": "what the server knows us by"}
 EVERYWHERE = {field.name for field in fields(Plugin)}
 
 
@@ -47,7 +49,9 @@ def test_the_page_says_what_the_plugin_does_not_do_and_links_its_example(name: s
 
 
 def example(name: str) -> Configuration:
-    return load(ROOT / "examples" / "plugins" / f"{name}.yaml", PLUGINS, environ={})
+    return load(
+        ROOT / "examples" / "plugins" / f"{name}.yaml", PLUGINS, environ=SECRETS
+    )
 
 
 def send(name: str, target: str, **headers: str) -> Outcome:
@@ -60,7 +64,7 @@ def send(name: str, target: str, **headers: str) -> Outcome:
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_the_example_loads(name: str) -> None:
-    assert [plugin.name for plugin in example(name).plugins] == [name]
+    assert name in {plugin.name for plugin in example(name).plugins}
 
 
 def test_the_example_of_correlation_id_keeps_the_ids_of_its_callers() -> None:
@@ -78,6 +82,26 @@ def test_the_example_of_key_auth_knows_alice_and_bob_and_lets_everybody_else_in_
     assert outcome.upstream is not None
     assert outcome.upstream.headers["x-consumer-username"] == who
     assert outcome.upstream.query == ""
+
+
+def test_the_example_of_acl_lets_alice_in_who_is_staff_and_not_bob() -> None:
+    alice, bob = (send("acl", "/orders", x_api_key=f"{name}-key") for name in ("alice", "bob"))
+    assert alice.upstream is not None
+    assert alice.upstream.headers["x-consumer-groups"] == "staff, berlin"
+    assert (bob.status, send("acl", "/orders").status) == (403, 401)
+
+
+@pytest.mark.parametrize(
+    ("user_pass", "who"),
+    [("Aladdin:open sesame", "alice"), ("export:hQ3vW9rT2kLx7ZpN5cYb8mDs", "nightly-export")],
+)
+def test_the_example_of_basic_auth_knows_a_person_and_a_program(user_pass: str, who: str) -> None:
+    page = (ROOT / "docs" / "plugins" / "basic-auth.md").read_text()
+    assert user_pass in page
+    outcome = send("basic-auth", "/orders", authorization=f"Basic {b64encode(user_pass.encode()).decode()}")
+    assert outcome.upstream is not None
+    assert outcome.upstream.headers["x-consumer-username"] == who
+    assert send("basic-auth", "/orders").headers["www-authenticate"] in page
 
 
 def test_the_example_of_jwt_auth_believes_the_token_of_its_page() -> None:

@@ -53,6 +53,7 @@ class Gateway:
 
 def introspecting(endpoint: str, **fields: Any) -> IntrospectionAuth:
     usual: dict[str, Any] = {"endpoint": endpoint, "client_id": "gate way", "client_secret": SECRET}
+    usual |= {"timeout": 600_000, "endpoint_timeout": 60_000}  # however busy the machine is
     return IntrospectionAuth(**{**usual, **fields})
 
 
@@ -227,7 +228,7 @@ BROKEN: dict[str, Answer] = {
     "redirecting": lambda _: status(307, "location: https://evil.example/"),
     "empty": lambda _: status(204),
     "huge": lambda _: b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 70_000 + b'{"active": true}',
-    "half": lambda _: ok(b'{"active": true}')[:-1],
+    "half": lambda _: b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"active": true}',
     "talking of something else": lambda _: ok(b"<html>"),
     "saying true": lambda _: ok(b"true"),
     "saying nothing": lambda _: ok(b"{}"),
@@ -249,9 +250,11 @@ def test_where_the_server_can_not_say_the_token_gets_503_and_makes_nobody_a_stra
         outcome = await gateway.ask()
         assert (outcome.status, outcome.headers["retry-after"]) == (503, "5")
         gateway.server.answer = says(sub="alice")
-        assert await gateway.status() == 200
+        while await gateway.status() != 200:
+            assert kind == "silent"
 
-    play(story, BROKEN[kind], endpoint_timeout=100, anonymous=anonymous)
+    impatient = {"endpoint_timeout": 100, "break_after": 1000} if kind == "silent" else {}
+    play(story, BROKEN[kind], anonymous=anonymous, **impatient)
 
 
 @pytest.mark.parametrize("kind", ["failing", "down", "redirecting", "saying nothing"])
@@ -366,7 +369,10 @@ def test_neither_tokens_nor_the_secret_are_in_a_log_or_a_representation(caplog: 
         ({"endpoint": "https://user:pass@issuer.example/"}, "without a user"),
         ({"client_secret": ""}, "client_secret"),
         ({"client_id": ""}, "client_id"),
-        ({"endpoint_timeout": 1000}, "endpoint_timeout is 1000 ms, and timeout 1000 ms: make timeout longer"),
+        (
+            {"endpoint_timeout": 1000, "timeout": 1000},
+            "endpoint_timeout is 1000 ms, and timeout 1000 ms",
+        ),
         ({"remember": -1}, "remember"),
         ({"remember_bad": 301}, "remember_bad"),
         ({"break_after": 0}, "break_after"),

@@ -65,7 +65,7 @@ class WebServer:
             await reader.read()
             return False
         writer.write(answer)
-        # What does not say how long it is ends with the connection.
+        # What does not say in these letters how long it is ends with the connection.
         return b"content-length: " in answer
 
 
