@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from base64 import b64encode
 from collections.abc import Generator
 from hashlib import sha256
 from hmac import HMAC
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from harness import http1
+from harness.in_process import InProcess
 from harness.outrider import Outrider, outrider
 from harness.process import Envoy
 from harness.upstream import Upstream
@@ -28,10 +30,12 @@ from outrider_cli.loading import Source
 EXAMPLES = Path(__file__).parents[1] / "examples"
 AUTHORS = discovery.in_folder(EXAMPLES / "authors")
 ENVOY = EXAMPLES / "envoy"
+COMBINING = EXAMPLES / "combining"
+FILES = [EXAMPLES / "outrider.yaml", EXAMPLES / "teapot.yaml", ENVOY / "outrider.yaml", *sorted(COMBINING.iterdir())]
 ALICE = ("x-api-key", "alice-key")
 
 
-@pytest.mark.parametrize("file", [EXAMPLES / "outrider.yaml", EXAMPLES / "teapot.yaml", ENVOY / "outrider.yaml"])
+@pytest.mark.parametrize("file", FILES)
 def test_the_file_has_no_mistakes(file: Path) -> None:
     assert Source.read(file).load().chains
 
@@ -120,6 +124,57 @@ def test_correlate_tells_downstream() -> None:
     plugin: Any = AUTHORS["correlate"]
     assert run(plugin(), Request(headers={"x-order": "7"})).headers["x-order"] == "7"
     assert "x-order" not in run(plugin(), Request()).headers
+
+
+TOKEN = ("authorization", "Bearer " + (EXAMPLES / "plugins" / "jwt-auth.token").read_text().strip())
+NO_TOKEN = ("authorization", "Bearer bad")
+SHOP, ROBOT = ("x-api-key", "shop-key"), ("x-api-key", "robot-key")
+PASSWORD, NO_PASSWORD = (
+    ("authorization", "Basic " + b64encode(text).decode()) for text in (b"alice:alice-password", b"alice:wrong")
+)
+
+
+BASIC = 'Basic realm="outrider", charset="UTF-8"'
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "outcome"),
+    [
+        ("all", [TOKEN, SHOP], "shop"),
+        ("all", [TOKEN], "401 Key"),
+        ("all", [SHOP], '401 Bearer realm="outrider"'),
+        ("all", [NO_TOKEN, SHOP], '401 Bearer error="invalid_token"'),
+        ("all", [TOKEN, ROBOT], "403"),
+        ("any", [TOKEN], "alice"),
+        ("any", [NO_TOKEN, SHOP], "shop"),
+        ("any", [PASSWORD], "alice"),
+        ("any", [NO_PASSWORD, SHOP], "shop"),
+        ("any", [NO_PASSWORD], f'401 Bearer realm="outrider", Key, {BASIC}'),
+        ("any", [], f'401 Bearer realm="outrider", Key, {BASIC}'),
+        ("strangers", [], "guest"),
+        ("strangers", [NO_PASSWORD], "guest"),
+        ("strangers", [PASSWORD], "alice"),
+        ("strangers", [SHOP], "shop"),
+    ],
+)
+def test_combined_plugins_let_in_whom_their_page_says(name: str, sent: list[tuple[str, str]], outcome: str) -> None:
+    request = Request(headers=sent)
+    with InProcess(Source.read(COMBINING / f"{name}.yaml")) as routes:
+        answer = routes.ask("orders", request)
+    if answer:
+        assert f"{answer.status} {dict(answer.headers).get('www-authenticate', '')}".strip() == outcome
+    else:
+        assert request.headers["x-consumer-username"] == outcome
+        assert ("x-anonymous-consumer" in request.headers) is (outcome == "guest")
+        assert request.headers.get_all("authorization") == ([TOKEN[1]] if TOKEN in sent else [])
+
+
+def test_guests_may_call_less_often_than_others() -> None:
+    with InProcess(Source.read(COMBINING / "strangers.yaml")) as routes:
+        guests = [routes.ask("orders", Request()) for _ in range(4)]
+        shops = [routes.ask("orders", Request(headers=[SHOP])) for _ in range(4)]
+    assert [answer and answer.status for answer in guests] == [None, None, None, 429]
+    assert shops == [None] * 4
 
 
 @pytest.fixture

@@ -74,12 +74,13 @@ def _schema(name: str) -> object:
     return TypeAdapter(discovery.installed()[name]).json_schema()
 
 
-def test_every_plugin_has_a_row_on_the_front_page_and_in_the_index() -> None:
+def test_every_plugin_has_a_row_on_the_front_page_and_in_the_index_in_the_order_in_which_they_run() -> None:
+    order = sorted(discovery.installed().items(), key=lambda plugin: -plugin[1].priority)
     for page, prefix in ((ROOT / "README.md", "docs/"), (ROOT / "docs" / "index.md", "")):
         listed = re.findall(
-            rf"^\| \[([\w-]+)\]\({prefix}plugins/\1\.md\)", page.read_text(encoding="utf-8"), re.MULTILINE
+            rf"^\| \[([\w-]+)\]\({prefix}plugins/\1\.md\) \| \S.* \|$", page.read_text(), re.MULTILINE
         )
-        assert sorted(listed) == sorted(discovery.installed())
+        assert listed == [name for name, _ in order]
 
 
 def test_every_page_is_in_the_index() -> None:

@@ -10,6 +10,7 @@ from threading import Thread
 
 import pytest
 
+from harness.introspected import introspected
 from harness.kong_behind import behind
 from harness.outrider import Config, Outrider
 from harness.peer import Peer
@@ -24,7 +25,10 @@ Start = Callable[..., Outrider]
 Shared = Callable[[Protocol, str], Outrider]
 USUAL = os.environ.get("OUTRIDER_TRANSPORT", "engine")
 TRANSPORTS = [USUAL, *{"engine", "grpcio"}.difference({USUAL}), *(f"{USUAL} behind {pin}" for pin in ENVOYS)]
-LONG = ("bad_requests", "bundled_plugins", "more_plugins", "sameness_form", "sameness_limits", "tokens")
+LONG = (
+    *("bad_requests", "bundled_plugins", "combining", "issuers", "more_plugins", "passwords"),
+    *("sameness_form", "sameness_limits", "token_attacks", "tokens"),
+)
 ABOUT_PLUGINS = {f"test_{name}" for name in LONG}
 """What goes on before or behind the transport: these run over the usual one alone."""
 
@@ -62,13 +66,23 @@ def issuers() -> dict[str, Issuer]:
 
 @pytest.fixture(scope="session")
 def key_server(issuers: dict[str, Issuer]) -> Iterator[str]:
-    """The address below which each issuer's keys are."""
+    """The address below which each issuer's keys are; it is an issuer itself, with the keys of RS256."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path.endswith("/openid-configuration"):
+                address = f"http://{self.headers['host']}"
+                self._say(json.dumps({"issuer": address, "jwks_uri": f"{address}/RS256"}))
+            else:
+                self._say(issuers[self.path.strip("/")].jwks())
+
+        def do_POST(self) -> None:
+            self._say(json.dumps(introspected(self.rfile.read(int(self.headers["content-length"])))))
+
+        def _say(self, text: str) -> None:
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(issuers[self.path.strip("/")].jwks().encode())
+            self.wfile.write(text.encode())
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
             """Nobody reads it."""

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from harness.attacked import attacked
+from harness.combined import PEOPLE, combined, sharing
+from harness.introspected import CLIENT_SECRET
 from harness.outrider import Config, plugin, service
+from harness.passwords import USERS, with_passwords
 from harness.tokens import ALICES_SECRET, Issuer
 
 Protocol = Literal["ext_proc", "ext_authz", "kong"]
@@ -20,6 +24,8 @@ CONSUMERS: list[Config] = [
     },
     {"username": "bob", "keyauth_credentials": [{"id": "bobs", "key": "bob-key"}]},
     {"username": "guest"},
+    *PEOPLE,
+    USERS,
 ]
 
 
@@ -30,6 +36,10 @@ def sample(protocol: Protocol, upstream: int, folder: Path, issuers: Sequence[Is
     services = [
         service("open", upstream),
         *_authenticated(upstream, issuers, key_server),
+        *combined(upstream),
+        *sharing(upstream),
+        *with_passwords(upstream),
+        *attacked(upstream, folder),
         *_requests(upstream, folder),
         *(_responses(upstream) if protocol != "ext_authz" else []),
         *(_chunks(upstream) if protocol == "ext_proc" else []),
@@ -50,12 +60,28 @@ def _authenticated(upstream: int, issuers: Sequence[Issuer], key_server: str) ->
         service("tokens", upstream, plugin("jwt-auth", issuers=from_files, claims_to_headers=claims)),
         service("fetched", upstream, plugin("jwt-auth", issuers=from_server)),
         service("scoped", upstream, plugin("jwt-auth", issuers=from_files, required_scopes=["read", "write"])),
+        service("discovered", upstream, plugin("jwt-auth", issuers=[{"issuer": key_server}])),
+        service("carried", upstream, plugin("jwt-auth", issuers=from_files, header="x-token", query="t", cookie="t")),
+        service("introspected", upstream, _asking(key_server, required_scopes=["write"])),
+        service(
+            "jwt-or-opaque",
+            upstream,
+            plugin("jwt-auth", issuers=from_files, anonymous="guest"),
+            _asking(key_server, anonymous="guest"),
+            {**plugin("request-termination", status=401), "consumer": "guest"},
+        ),
     ]
 
 
 def _trust(issuer: Issuer, jwks: str) -> Config:
     trust: Config = {"issuer": issuer.name, "jwks": jwks}
     return trust | ({"algorithms": [issuer.algorithm]} if issuer.algorithm.startswith("HS") else {})
+
+
+def _asking(server: str, **fields: object) -> Config:
+    client = {"client_id": "gateway", "client_secret": CLIENT_SECRET, "client_auth": "client_secret_post"}
+    told = {"email": "x-mail"}
+    return plugin("introspection-auth", endpoint=f"{server}/introspect", claims_to_headers=told, **client, **fields)
 
 
 def _requests(upstream: int, folder: Path) -> list[Config]:
