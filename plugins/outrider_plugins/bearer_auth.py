@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from outrider import Auth, Consumer, HeaderName, Identity, Needs, Refusal, Request, Runtime
 from outrider.auth import IDENTITY_HEADERS, Outcome
 from outrider_plugins.claims import Claims, as_header, as_texts, scopes
-from outrider_plugins.credential_source import CredentialSource
+from outrider_plugins.credential_source import CredentialSource, ParameterName
 from outrider_plugins.members import member
 
 # Wide, so that nothing which another server might read as a bearer token is overlooked. Gateways join repeated
@@ -35,8 +35,8 @@ class BearerAuth(Auth, abstract=True):
         description="The header that carries the token, after `Bearer` in `authorization` and alone in any other; "
         "null for none.",
     )
-    query: str | None = Field(default=None, description="The query parameter that carries the token.")
-    cookie: str | None = Field(default=None, description="The cookie that carries the token.")
+    query: ParameterName | None = Field(default=None, description="The query parameter that carries the token.")
+    cookie: ParameterName | None = Field(default=None, description="The cookie that carries the token.")
     claims_to_headers: dict[str, HeaderName] = Field(
         default_factory=dict[str, HeaderName],
         description="Claims that upstream is told, each with its header; a dot leads into an object: realm.role.",

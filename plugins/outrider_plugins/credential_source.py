@@ -2,9 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import unquote_plus
 
+from pydantic import Field
+
 from outrider import Request
+
+ParameterName = Annotated[str, Field(min_length=1, max_length=256)]
+"""What a query parameter or a cookie is called, once it is decoded."""
 
 
 @dataclass(frozen=True, slots=True)

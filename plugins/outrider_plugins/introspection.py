@@ -3,7 +3,7 @@
 import logging
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote_plus
 
 from outrider_plugins.circuit_breaker import CircuitBreaker
@@ -17,6 +17,13 @@ LIMIT = 64 * 1024
 """The largest answer that is read, in bytes."""
 
 ClientAuth = Literal["client_secret_basic", "client_secret_post"]
+
+
+class Active(NamedTuple):
+    """What a server says of an active token, and how many bytes it took to say it."""
+
+    claims: Mapping[str, Any]
+    size: int
 
 
 class CantSayError(Exception):
@@ -35,7 +42,7 @@ class Introspection:
         self._complaint = ""
         self._told = False
 
-    async def ask(self, token: str) -> Mapping[str, Any] | None:
+    async def ask(self, token: str) -> Active | None:
         """What the server says of an active token; None for one that is not active. Raises `CantSayError`."""
         if not self._breaker.allows():
             raise CantSayError
@@ -51,7 +58,7 @@ class Introspection:
         """Ends the connections."""
         await self._http.close()
 
-    def _read(self, answer: Answer) -> Mapping[str, Any] | None:
+    def _read(self, answer: Answer) -> Active | None:
         if answer.status == 400:
             self._complain_of_one(answer)
             raise CantSayError
@@ -64,7 +71,7 @@ class Introspection:
             self._failed(_complaint(answer.status))
             raise CantSayError
         self._succeeded()
-        return document if active else None
+        return Active(document, len(answer.body)) if active else None
 
     def _complain_of_one(self, answer: Answer) -> None:
         """The server makes nothing of this token: who sends such must not make it look broken, nor fill the log."""

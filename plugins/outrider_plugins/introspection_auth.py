@@ -16,19 +16,22 @@ from outrider_plugins.bearer_auth import BearerAuth
 from outrider_plugins.circuit_breaker import CircuitBreaker
 from outrider_plugins.claims import Claims
 from outrider_plugins.http_client import HttpClient
-from outrider_plugins.introspection import LIMIT, CantSayError, ClientAuth, Introspection
+from outrider_plugins.introspection import LIMIT, Active, CantSayError, ClientAuth, Introspection
 from outrider_plugins.issuer_address import check_url
 from outrider_plugins.jws import TokenError
 from outrider_plugins.jwt_token import check_audience, check_times
 from outrider_plugins.remembered import Remembered
 
-SIZE = 5_000
-"""How many good tokens are remembered, and as many bad ones."""
+GOOD = 4 * 1024 * 1024
+"""How much of what the server said of good tokens is remembered, in bytes of its answers."""
+BAD = 5_000
+"""How many bad tokens are remembered."""
 ASKED = 256
 """How many tokens are asked about at once; further ones get 503."""
 LONGEST = 16 * 1024
 """The longest token that is asked about, in characters."""
 
+Text = Annotated[str, Field(min_length=1)]
 clock = time.time
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, section 2.1
 
@@ -45,15 +48,15 @@ class IntrospectionAuth(BearerAuth):
 
     endpoint: Annotated[str, AfterValidator(check_url)]
     """The address of the introspection endpoint: https, or http to loopback."""
-    client_id: Annotated[str, Field(min_length=1)]
+    client_id: Text
     """How the server knows this gateway."""
     client_secret: Annotated[SecretStr, Field(min_length=1)]
     """The secret that proves it."""
     client_auth: ClientAuth = "client_secret_basic"
     """How the secret is sent: in a header (client_secret_basic), or in the form (client_secret_post)."""
-    issuer: str | None = None
+    issuer: Text | None = None
     """The value that `iss` must have, where the server serves several issuers."""
-    audiences: list[str] = []
+    audiences: list[Text] = []
     """One of these must be in the claim `aud`. Without any, `aud` is not looked at: the server knows who asks."""
     remember: Annotated[int, Field(ge=0, le=3600)] = 60
     """How long a good token is remembered, in seconds; 0 asks each time."""
@@ -76,8 +79,8 @@ class IntrospectionAuth(BearerAuth):
 
     async def start(self, runtime: Runtime, /) -> None:
         await super().start(runtime)
-        self._good: Remembered[Identity | Refusal] = Remembered(SIZE, clock)
-        self._bad: Remembered[bool] = Remembered(SIZE, clock)
+        self._good: Remembered[Identity | Refusal] = Remembered(GOOD, clock)
+        self._bad: Remembered[bool] = Remembered(BAD, clock)
         self._asking: dict[bytes, asyncio.Task[Outcome]] = {}
         client = self.client_id, self.client_secret.get_secret_value()
         breaker = CircuitBreaker(self.break_after, self.break_for)
@@ -111,9 +114,9 @@ class IntrospectionAuth(BearerAuth):
 
     async def _ask(self, digest: bytes, token: str) -> Outcome:
         try:
-            claims = await self._server.ask(token)
-            if claims is not None:
-                return self._judge(digest, claims)
+            active = await self._server.ask(token)
+            if active is not None:
+                return self._judge(digest, active)
         except CantSayError:
             return self.unavailable()
         except TokenError:
@@ -121,9 +124,9 @@ class IntrospectionAuth(BearerAuth):
         self._bad.put(digest, True, clock() + self.remember_bad)  # noqa: FBT003 - what is remembered
         return self.invalid()
 
-    def _judge(self, digest: bytes, claims: Claims) -> Identity | Refusal:
+    def _judge(self, digest: bytes, active: Active) -> Identity | Refusal:
         """What an active token proves. Raises `TokenError` if it is not for us, or not now."""
-        now = clock()
+        now, claims = clock(), active.claims
         end = check_times(claims, now, leeway=0, require_exp=False)
         if self.issuer is not None and claims.get("iss") != self.issuer:
             raise TokenError("another issuer")
@@ -133,7 +136,7 @@ class IntrospectionAuth(BearerAuth):
             outcome = self.permitted(_credential(claims), claims)
         except (HeaderError, RecursionError) as error:
             raise TokenError("a claim that can't stand in a header") from error
-        self._good.put(digest, outcome, min(now + self.remember, end or now + self.remember))
+        self._good.put(digest, outcome, min(now + self.remember, end or now + self.remember), active.size)
         return outcome
 
 

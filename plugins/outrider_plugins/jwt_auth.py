@@ -20,7 +20,7 @@ from outrider_plugins.remote_keys import RemoteKeys
 
 _log = logging.getLogger("outrider.plugin.jwt-auth")
 
-PATIENCE = 1.0
+PATIENCE = 2.0
 """How long a start waits for keys from an address, in seconds."""
 
 

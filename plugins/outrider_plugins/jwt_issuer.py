@@ -31,6 +31,7 @@ from outrider_plugins.jws import token_type
 from outrider_plugins.jwt_verifier import Trust
 from outrider_plugins.remote_keys import KEEP, RemoteKeys
 
+Text = Annotated[str, Field(min_length=1)]
 _log = logging.getLogger("outrider.plugin.jwt-auth")
 
 
@@ -57,7 +58,7 @@ class Issuer(BaseModel):
         extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True
     )
 
-    issuer: Annotated[str, Field(min_length=1)]
+    issuer: Text
     """The value of the claim `iss`."""
     jwks: Annotated[
         KeySet | str | None,
@@ -66,11 +67,11 @@ class Issuer(BaseModel):
     ] = None
     """The issuer's keys: a file, relative to the one that names it, or an https address. Without one, the issuer is
     asked where they are (OpenID Connect Discovery); it is an https address then."""
-    audiences: list[str] = []
+    audiences: list[Text] = []
     """One of these must be in the claim `aud`. Without any, a token that has an `aud` is refused."""
     algorithms: Annotated[list[Asymmetric | Symmetric], Field(min_length=1)] = list(get_args(Asymmetric))
     """The algorithms that are accepted. HS256, HS384 and HS512 only if they are listed here."""
-    types: list[str] = []
+    types: list[Text] = []
     """One of these must be the token's type, its header `typ`, such as at+jwt. Without any, no type is asked for."""
     keep_keys: Annotated[int, Field(ge=0, le=2_592_000)] = KEEP
     """How long keys from an address are used after they were last fetched, in seconds: later tokens get 503."""

@@ -8,7 +8,7 @@ from cachetools import LRUCache
 from pydantic import model_validator
 
 from outrider import Auth, Consumers, Credential, HeaderName, Identity, Refusal, Request, Runtime
-from outrider_plugins.credential_source import CredentialSource
+from outrider_plugins.credential_source import CredentialSource, ParameterName
 
 SIZE = 5_000
 """How many of the keys used last have what upstream is told of them at hand."""
@@ -27,9 +27,9 @@ class KeyAuth(Auth):
 
     header: HeaderName | None = "x-api-key"
     """The header that carries the key; null for none. A key with a comma can't be sent in it."""
-    query: str | None = None
+    query: ParameterName | None = None
     """The query parameter that carries the key."""
-    cookie: str | None = None
+    cookie: ParameterName | None = None
     """The cookie that carries the key."""
 
     @model_validator(mode="after")

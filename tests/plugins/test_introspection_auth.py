@@ -204,7 +204,9 @@ def test_no_more_than_so_many_tokens_are_asked_about_at_once(monkeypatch: pytest
 def test_no_more_than_so_many_tokens_are_remembered_and_bad_ones_push_out_no_good_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(introspection_auth, "SIZE", 3)
+    size = len(b'{"active": true, "sub": "alice"}')
+    monkeypatch.setattr(introspection_auth, "GOOD", 3 * size)
+    monkeypatch.setattr(introspection_auth, "BAD", 3)
 
     async def story(gateway: Gateway) -> None:
         for number in range(3):

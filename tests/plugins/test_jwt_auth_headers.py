@@ -142,7 +142,9 @@ def remote(url: str) -> JwtAuth:
     return JwtAuth(issuers=[Issuer.model_validate({"issuer": ISSUER, "jwks": url})])
 
 
-def test_keys_at_an_address_are_there_for_the_first_request() -> None:
+def test_keys_at_an_address_are_there_for_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jwt_auth, "PATIENCE", 60.0)
+
     async def main() -> None:
         async with issuer(jwks(KEY.row())) as (url, asked), Runner([remote(url)]) as runner:
             assert [(await runner.send(request(token()))).status for _ in range(3)] == [200] * 3

@@ -33,3 +33,13 @@ def test_everything_can_be_forgotten() -> None:
     memory.put(b"a", 1, 1)
     memory.clear()
     assert memory.get(b"a") is None
+
+
+def test_what_is_larger_takes_more_room_and_what_is_too_large_none() -> None:
+    memory: Remembered[str] = Remembered(10, Clock())
+    memory.put(b"a", "a", 1, 4)
+    memory.put(b"b", "b", 1, 4)
+    memory.put(b"c", "c", 1, 11)
+    assert [memory.get(key) for key in (b"a", b"b", b"c")] == ["a", "b", None]
+    memory.put(b"d", "d", 1, 3)
+    assert [memory.get(key) for key in (b"a", b"b", b"d")] == [None, "b", "d"]
