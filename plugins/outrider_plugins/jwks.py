@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
 
 import jwt
@@ -38,7 +38,7 @@ class Key:
 
     kid: str | None
     algorithms: frozenset[str]
-    material: Any
+    material: Any = field(repr=False)
 
 
 class KeySource(Protocol):

@@ -42,6 +42,8 @@ def test_two_consumers_do_not_have_one_id(tmp_path: Path) -> None:
         'gateway: {plugin_dirs: ["{vault://env/KEY}"]}',
         'consumers: [{username: "{vault://env/KEY}"}]',
         'plugins: [{name: greet, tags: ["{vault://env/KEY}"]}]',
+        'consumers: [{username: bob, keyauth_credentials: [{key: a, id: "{vault://env/KEY}"}]}]',
+        'consumers: [{username: bob, basicauth_credentials: [{username: a, tags: ["{vault://env/KEY}"]}]}]',
     ],
 )
 def test_no_secret_gets_to_where_rendered_files_show_it(tmp_path: Path, text: str) -> None:

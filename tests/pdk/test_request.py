@@ -2,8 +2,8 @@ import pytest
 
 from outrider import Headers, Request
 from outrider.errors import ReplyError, UndeclaredError
-from outrider.needs import Needs
 from outrider.narrow_request import NarrowRequest
+from outrider.needs import Needs
 from outrider.request import split_authority
 
 

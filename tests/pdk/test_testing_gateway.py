@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from outrider import FilePath, HeaderName, OutriderError, Plugin, Request, StartError
 from outrider.discovery import in_folder, installed
@@ -28,6 +28,7 @@ class Many(Plugin):
     limits: list[Limit] = []
     file: FilePath | None = None
     address: IPv4Address | None = None
+    words: dict[str, SecretStr] = {}
 
     def on_request(self, request: Request, /) -> None: ...
 
@@ -42,6 +43,10 @@ def test_fields_of_any_kind_become_what_a_file_can_say(monkeypatch: pytest.Monke
     plugin = Many(limits=[Limit(count=1)], file=Path("keys.json"), address=IPv4Address("127.0.0.1"))
     said = config(plugin)
     assert said == {"limits": [{"count": 1}], "file": str(tmp_path / "keys.json"), "address": "127.0.0.1"}
+
+
+def test_a_secret_field_reaches_the_gateway_as_it_is() -> None:
+    assert config(Many(words={"a": SecretStr("hunter2")})) == {"words": {"a": "hunter2"}}
 
 
 def test_a_plugin_of_a_plain_file_is_found_in_a_folder_without_the_neighbours_of_the_file(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ _HOLDERS = {
     ("consumers", "basicauth_credentials"),
 }
 """What may hold a reference: all else is shown in rendered files, in logs and to upstream."""
+_SHOWN = {"id", "tags"}
+"""What is shown of a credential."""
 
 
 class _UnresolvedError(Exception):
@@ -89,7 +91,8 @@ class Secrets:
 def _check_place(text: str, place: Place) -> None:
     keys = [step for step in place if isinstance(step, str)]
     match = _REFERENCE.search(text)
-    if match and _HOLDERS.isdisjoint(pairwise(keys)):
+    is_shown = keys[:1] == ["consumers"] and not _SHOWN.isdisjoint(keys[2:3])
+    if match and (is_shown or _HOLDERS.isdisjoint(pairwise(keys))):
         what = f"{shown(match[0])} can't stand here, where the secret would be shown"
         raise _UnresolvedError(what, "write the value itself; only a plugin's config and credentials hold secrets")
 

@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import TypeAdapter
+from pydantic import SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from outrider.discovery import GROUP
@@ -56,17 +56,19 @@ def entries(plugins: Iterable[Plugin], folders: PluginFolders) -> list[dict[str,
 def config(plugin: Plugin) -> dict[str, Any]:
     """The fields of an instance, as a file would have them."""
     dumped = TypeAdapter(type(plugin)).dump_python(plugin, exclude_defaults=True)
-    return cast("dict[str, Any]", to_jsonable_python(_absolute(dumped)))
+    return cast("dict[str, Any]", to_jsonable_python(_written(dumped)))
 
 
-def _absolute(value: object) -> object:
-    """The same with whole paths: in the file, relative ones would begin beside it."""
+def _written(value: object) -> object:
+    """The same with secrets in clear, and with whole paths: in the file, relative ones would begin beside it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
     if isinstance(value, Path):
         return str(value.absolute())
     if isinstance(value, dict):
-        return {key: _absolute(item) for key, item in cast("dict[str, object]", value).items()}
+        return {key: _written(item) for key, item in cast("dict[str, object]", value).items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_absolute(item) for item in cast("Iterable[Any]", value)]
+        return [_written(item) for item in cast("Iterable[Any]", value)]
     return value
 
 

@@ -1,10 +1,13 @@
 """References to secrets that stand outside the file."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel, SecretStr
 
-from outrider.config import ConfigError
+from outrider import Plugin, Request
+from outrider.config import ConfigError, load
 from outrider.config.document import Document, parse
 from outrider.config.secrets import MAX_BYTES, Secrets
 
@@ -77,3 +80,56 @@ def test_the_words_of_others_are_shown_without_secrets() -> None:
 
 def test_a_secret_never_gets_into_an_error() -> None:
     assert "hunter2" not in str(ConfigError(Secrets(document("{vault://env/", Path()), {}).mistakes))
+
+
+class Server(BaseModel):
+    """One of a list."""
+
+    password: SecretStr
+    port: int = 80
+
+
+class Servers(Plugin):
+    """Has secrets at every depth."""
+
+    servers: list[Server] = []
+    headers: dict[str, SecretStr] = {}
+    words: list[SecretStr] = []
+    text: str = ""
+
+    def on_request(self, _: Request, /) -> None: ...
+
+
+def servers(folder: Path, config: str) -> Any:
+    file = folder / "outrider.yaml"
+    file.write_text(f'_format_version: "3.0"\nplugins: [{{name: servers, config: {config}}}]\n')
+    return load(file, {"servers": Servers}, environ={"KEY": "hunter2-hunter2"}).plugins[0].plugin
+
+
+@pytest.mark.parametrize(
+    "config",
+    ['servers: [{}, {password: "REF"}]', 'headers: {x-key: "REF"}', 'words: ["", "REF"]', 'text: "REF"'],
+)
+def test_a_reference_may_stand_wherever_a_secret_may_in_a_plugins_fields(tmp_path: Path, config: str) -> None:
+    whole = config.replace("{}", "{password: x}").replace("REF", "{vault://env/KEY}")
+    plugin = servers(tmp_path, f"{{{whole}}}")
+    found = [plugin.text, *plugin.words, *plugin.headers.values(), *(one.password for one in plugin.servers)]
+    values = {one if isinstance(one, str) else one.get_secret_value() for one in found}
+    assert "hunter2-hunter2" in values
+    assert "hunter2" not in f"{plugin!r} {plugin.servers!r} {plugin.words!r} {plugin.headers!r}"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        '{servers: [{password: "{vault://env/KEY}", port: "{vault://env/KEY}"}]}',
+        '{servers: {password: "{vault://env/KEY}"}}',
+        '{servers: [{password: ["{vault://env/KEY}"]}]}',
+        '{headers: ["{vault://env/KEY}"], words: "{vault://env/KEY}"}',
+        '{text: ["{vault://env/KEY}"], txet: "{vault://env/KEY}"}',
+    ],
+)
+def test_a_mistake_beside_a_secret_does_not_show_it(tmp_path: Path, config: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        servers(tmp_path, config)
+    assert "hunter2" not in str(caught.value)

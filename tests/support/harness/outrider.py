@@ -79,10 +79,10 @@ class Outrider:
         self.file = folder / "outrider.yaml"
         self.file.write_text(yaml.safe_dump({"_format_version": "3.0", **config, "gateway": gateway}))
         self._errors = folder / "stderr"
-        with self._errors.open("wb") as errors:
+        with (folder / "stdout").open("wb") as output, self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 self.command(*command),
-                stdout=subprocess.DEVNULL,
+                stdout=output,
                 stderr=errors,
                 env=_environment(transport),
                 # As a shell starts it: in a process group of its own.
