@@ -22,7 +22,7 @@ html_show_sphinx = False
 
 HERE = Path(__file__).parent
 GUIDES = [
-    *("guide-operators", "combining", "guide-authors", "guide-envoy", "guide-kong", "kong-pdk"),
+    *("guide-operators", "combining", "token-attacks", "guide-authors", "guide-envoy", "guide-kong", "kong-pdk"),
     *("performance", "sameness", "architecture"),
 ]
 

@@ -125,7 +125,7 @@ class BearerAuth(Auth, abstract=True):
     def permitted(self, credential: str, claims: Claims) -> Identity | Refusal:
         """What good claims prove: an identity, or a refusal where they lack what is required.
 
-        Raises `HeaderError` or `RecursionError` if one of them can't stand in its header.
+        Raises `ValueError` or `RecursionError` if one of them can't stand in its header.
         """
         if self.restricted and not self._satisfied(claims):
             return self.forbid()

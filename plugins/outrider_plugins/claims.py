@@ -18,12 +18,15 @@ def scopes(claims: Claims) -> frozenset[str]:
 
 
 def as_header(value: Any) -> str:
-    """A claim as a header has it: text as it is, a list by commas, anything else as JSON."""
+    """A claim as a header has it: text as it is, a list by commas, anything else as JSON.
+
+    Raises `ValueError` for a number that is too large to be one.
+    """
     if isinstance(value, str):
         return value
     if is_list(value):
         return ",".join(map(as_header, value))
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def as_texts(value: Any) -> list[Any]:

@@ -29,8 +29,8 @@ class CredentialSource:
             for value in request.headers.get_all(self.header):
                 found += value.split(",")
         if self.query and request.query:
-            found += (value for name, value in _parameters(request) if name == self.query)
-        if self.cookie and "cookie" in request.headers:
+            found += (_decoded(value) for name, value in _parameters(request) if _decoded(name) == self.query)
+        if self.cookie and self.cookie in request.headers.get("cookie", ""):
             found += (value for name, value in map(_cookie, _cookies(request)) if name == self.cookie)
         return found
 
@@ -38,21 +38,25 @@ class CredentialSource:
         """Takes all of them off the request, and leaves the rest of the query and the cookies as it was."""
         if self.header:
             request.headers.discard(self.header)
-        if self.query and any(name == self.query for name, _ in _parameters(request)):
-            parts = (part for part in request.query.split("&") if _parameter(part)[0] != self.query)
+        if self.query and any(_decoded(name) == self.query for name, _ in _parameters(request)):
+            parts = (part for part in request.query.split("&") if _decoded(part.partition("=")[0]) != self.query)
             request.query = "&".join(parts)
         if self.cookie and any(_cookie(pair)[0] == self.cookie for pair in _cookies(request)):
             _set_cookies(request, [pair for pair in _cookies(request) if _cookie(pair)[0] != self.cookie])
 
 
 def _parameters(request: Request) -> Iterator[tuple[str, str]]:
-    return map(_parameter, request.query.split("&"))
+    """Names and values as they were sent."""
+    for part in request.query.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            yield name, value
 
 
-def _parameter(part: str) -> tuple[str, str]:
-    """Name and value of one part of a query, decoded as upstream will decode it."""
-    name, _, value = part.partition("=")
-    return unquote_plus(name, errors="surrogateescape"), unquote_plus(value, errors="surrogateescape")
+def _decoded(text: str) -> str:
+    """A name or a value as upstream will read it."""
+    # To decode is dear, and a query can have thousands of parameters.
+    return unquote_plus(text, errors="surrogateescape") if "%" in text or "+" in text else text
 
 
 def _cookies(request: Request) -> list[str]:

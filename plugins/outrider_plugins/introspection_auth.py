@@ -11,7 +11,6 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from outrider import Identity, Refusal, Runtime
 from outrider.auth import Outcome
-from outrider.errors import HeaderError
 from outrider_plugins.bearer_auth import BearerAuth
 from outrider_plugins.circuit_breaker import CircuitBreaker
 from outrider_plugins.claims import Claims
@@ -134,7 +133,7 @@ class IntrospectionAuth(BearerAuth):
             check_audience(claims, self.audiences)
         try:
             outcome = self.permitted(_credential(claims), claims)
-        except (HeaderError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise TokenError("a claim that can't stand in a header") from error
         self._good.put(digest, outcome, min(now + self.remember, end or now + self.remember), active.size)
         return outcome

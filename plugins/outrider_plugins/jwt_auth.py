@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 
 from outrider import Consumers, Identity, Refusal, Runtime
 from outrider.auth import Outcome
-from outrider.errors import HeaderError
 from outrider_plugins.bearer_auth import BearerAuth
 from outrider_plugins.claims import Claims
 from outrider_plugins.jwks import NoKeysError
@@ -106,7 +105,7 @@ class JwtAuth(BearerAuth):
             return self.forbid() if self.restricted else identity
         try:
             return self.permitted(claims.get("sub", claims["iss"]), claims)
-        except (HeaderError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise TokenError("a claim that can't stand in a header") from error
 
 

@@ -101,6 +101,11 @@ def test_a_claim_that_can_not_stand_in_a_header_makes_the_token_a_bad_one(tmp_pa
     assert (outcome.status, outcome.upstream) == (401, None)
 
 
+def test_a_number_that_is_too_large_makes_the_token_a_bad_one(tmp_path: Path) -> None:
+    claims = json.dumps({"iss": ISSUER, "exp": int(time.time()) + 86_400, "x": "LARGE"}).replace('"LARGE"', "1e400")
+    assert tell(tmp_path, {}, raw=KEY.token(claims.encode())).status == 401
+
+
 def test_a_control_character_in_an_object_is_escaped(tmp_path: Path) -> None:
     outcome = tell(tmp_path, {"x": {"a": "b\n"}})
     assert outcome.upstream is not None
