@@ -84,8 +84,9 @@ class BearerAuth(Auth, abstract=True):
         await super().start(runtime)
         self._consumers = runtime.consumers
         self._in_authorization = self.header == "authorization"
-        self._elsewhere = CredentialSource(None if self._in_authorization else self.header, self.query, self.cookie)
-        self._only_authorization = self._elsewhere == CredentialSource(None, None, None)
+        header = None if self._in_authorization else self.header
+        self._elsewhere = CredentialSource(header, self.query, self.cookie)
+        self._only_authorization = not (header or self.query or self.cookie)
         self.restricted = bool(self.required_scopes or self.any_scopes or self.required_claims)
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """The places of a request that a credential is looked for in: a header, a query parameter, a cookie."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from itertools import islice
 from typing import Annotated
 from urllib.parse import unquote_plus
 
@@ -12,65 +12,74 @@ from outrider import Request
 ParameterName = Annotated[str, Field(min_length=1, max_length=256)]
 """What a query parameter or a cookie is called, once it is decoded."""
 
+_ENOUGH = 2
+"""So many values say as much as thousands: that there is more than one."""
 
-@dataclass(frozen=True, slots=True)
+
 class CredentialSource:
-    """Every place that has a name is looked at; one that is None is not."""
+    """Every place that has a name is looked at; one that is None is not.
 
-    header: str | None
-    query: str | None
-    cookie: str | None
+    Names are found by one search over the text: to take thousands of parameters or cookies apart is dear.
+    """
+
+    def __init__(self, header: str | None, query: str | None, cookie: str | None) -> None:
+        self._header = header
+        self._parameter = re.compile(rf"(?:^|&){_spellings(query)}(?:=([^&]*))?(?=&|$)") if query else None
+        self._cookie = re.compile(rf"(?:^|;)\s*{re.escape(cookie)}\s*(?:=([^;]*))?(?=;|$)") if cookie else None
 
     def find(self, request: Request) -> list[str]:
-        """Every value, wherever it stands: more than one is for the caller to refuse."""
+        """The values, wherever they stand: more than one is for the caller to refuse."""
         found: list[str] = []
-        if self.header:
+        if self._header:
             # Envoy joins repeated headers with a comma, so one that holds a comma may be two.
-            for value in request.headers.get_all(self.header):
-                found += value.split(",")
-        if self.query and request.query:
-            found += (_decoded(value) for name, value in _parameters(request) if _decoded(name) == self.query)
-        if self.cookie and self.cookie in request.headers.get("cookie", ""):
-            found += (value for name, value in map(_cookie, _cookies(request)) if name == self.cookie)
+            for value in request.headers.get_all(self._header):
+                found += value.split(",", _ENOUGH)
+        if self._parameter and request.query:
+            matches = islice(self._parameter.finditer(request.query), _ENOUGH)
+            found += (unquote_plus(match[1] or "", errors="surrogateescape") for match in matches)
+        if self._cookie and "cookie" in request.headers:
+            matches = islice(self._cookie.finditer(_cookies(request)), _ENOUGH)
+            found += (_unquoted(match[1] or "") for match in matches)
         return found
 
     def remove(self, request: Request) -> None:
         """Takes all of them off the request, and leaves the rest of the query and the cookies as it was."""
-        if self.header:
-            request.headers.discard(self.header)
-        if self.query and any(_decoded(name) == self.query for name, _ in _parameters(request)):
-            parts = (part for part in request.query.split("&") if _decoded(part.partition("=")[0]) != self.query)
-            request.query = "&".join(parts)
-        if self.cookie and any(_cookie(pair)[0] == self.cookie for pair in _cookies(request)):
-            _set_cookies(request, [pair for pair in _cookies(request) if _cookie(pair)[0] != self.cookie])
+        if self._header:
+            request.headers.discard(self._header)
+        if self._parameter and self._parameter.search(request.query):
+            request.query = _without(self._parameter, request.query, "&")
+        if self._cookie and self._cookie.search(cookies := _cookies(request)):
+            _set_cookies(request, _without(self._cookie, cookies, ";"))
 
 
-def _parameters(request: Request) -> Iterator[tuple[str, str]]:
-    """Names and values as they were sent."""
-    for part in request.query.split("&"):
-        if part:
-            name, _, value = part.partition("=")
-            yield name, value
+def _spellings(name: str) -> str:
+    """A pattern for all that upstream decodes to a name (WHATWG URL, section 5.1)."""
+    return "".join(map(_spelling, name))
 
 
-def _decoded(text: str) -> str:
-    """A name or a value as upstream will read it."""
-    # To decode is dear, and a query can have thousands of parameters.
-    return unquote_plus(text, errors="surrogateescape") if "%" in text or "+" in text else text
+def _spelling(character: str) -> str:
+    encoded = "".join(f"%{byte >> 4:x}{byte & 15:x}" for byte in character.encode())
+    plus = r"|\+" if character == " " else ""
+    return f"(?:{re.escape(character)}|(?i:{encoded}){plus})"
 
 
-def _cookies(request: Request) -> list[str]:
-    return [pair for line in request.headers.get_all("cookie") for pair in line.split(";")]
+def _without(pattern: re.Pattern[str], text: str, separator: str) -> str:
+    left = pattern.sub("", text)
+    # What was first took the separator behind it along.
+    return left.removeprefix(separator) if pattern.match(text) and not text.startswith(separator) else left
 
 
-def _cookie(pair: str) -> tuple[str, str]:
-    """Name and value of a cookie; the value may stand in quotes (RFC 6265, section 4.1.1)."""
-    name, _, value = pair.partition("=")
-    return name.strip(), value.strip().removeprefix('"').removesuffix('"')
+def _cookies(request: Request) -> str:
+    return ";".join(request.headers.get_all("cookie"))
 
 
-def _set_cookies(request: Request, pairs: list[str]) -> None:
-    if line := "; ".join(pair.strip() for pair in pairs):
+def _unquoted(value: str) -> str:
+    """A cookie's value, which may stand in quotes (RFC 6265, section 4.1.1)."""
+    return value.strip().removeprefix('"').removesuffix('"')
+
+
+def _set_cookies(request: Request, cookies: str) -> None:
+    if line := cookies.strip(" ;"):
         request.headers["cookie"] = line
     else:
         request.headers.discard("cookie")
