@@ -14,6 +14,9 @@ ParameterName = Annotated[str, Field(min_length=1, max_length=256)]
 
 _ENOUGH = 2
 """So many values say as much as thousands: that there is more than one."""
+_NEVER = "(?!)"
+_RAW = {"=": _NEVER, "&": _NEVER, "+": _NEVER, "%": "%(?![0-9A-Fa-f]{2})", " ": r"[ +]"}
+"""Characters that mean something else in a query where they are not encoded."""
 
 
 class CredentialSource:
@@ -58,9 +61,8 @@ def _spellings(name: str) -> str:
 
 
 def _spelling(character: str) -> str:
-    encoded = "".join(f"%{byte >> 4:x}{byte & 15:x}" for byte in character.encode())
-    plus = r"|\+" if character == " " else ""
-    return f"(?:{re.escape(character)}|(?i:{encoded}){plus})"
+    encoded = "".join(f"%{byte:02x}" for byte in character.encode())
+    return f"(?:(?i:{encoded})|{_RAW.get(character, re.escape(character))})"
 
 
 def _without(pattern: re.Pattern[str], text: str, separator: str) -> str:
@@ -70,7 +72,7 @@ def _without(pattern: re.Pattern[str], text: str, separator: str) -> str:
 
 
 def _cookies(request: Request) -> str:
-    return ";".join(request.headers.get_all("cookie"))
+    return "; ".join(request.headers.get_all("cookie"))
 
 
 def _unquoted(value: str) -> str:

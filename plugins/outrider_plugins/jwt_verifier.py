@@ -7,7 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from outrider import Credential
 from outrider_plugins.claims import Claims
-from outrider_plugins.jwks import KeySource
+from outrider_plugins.jwks import KeySet, KeySource
 from outrider_plugins.jws import Signed, TokenError
 from outrider_plugins.jwt_token import Token, check_audience, check_times
 from outrider_plugins.remembered import Remembered
@@ -61,7 +61,8 @@ class Verifier(Generic[Made]):
         self._leeway = leeway
         self._require_exp = require_exp
         self._clock = clock
-        self._sources = [trust.source for trust in trusted.values()]
+        # Looked at for each request: of thousands of jwt_secrets none ever changes.
+        self._sources = [trust.source for trust in trusted.values() if not isinstance(trust.source, KeySet)]
         self._versions = self._current_versions()
         self._known: Remembered[Made] = Remembered(SIZE, clock)
 

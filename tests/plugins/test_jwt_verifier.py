@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from outrider_plugins import jwt_verifier
-from outrider_plugins.jwks import Key, NoKeysError, parse_jwks
+from outrider_plugins.jwks import Key, KeySet, NoKeysError, parse_jwks
 from outrider_plugins.jws import TokenError
 from outrider_plugins.jwt_verifier import Trust, Verifier
 from signing import Signer, jwks
@@ -176,3 +176,22 @@ def test_without_keys_nobody_can_say_and_a_token_that_was_good_is_not_good_any_m
 def test_text_that_is_no_text_is_no_token() -> None:
     with pytest.raises(TokenError):
         verifier(Keys(SIGNER), Clock()).verify("\udcff.\ud800.é")
+
+
+def test_a_remembered_token_costs_no_more_where_consumers_have_issuers_of_their_own() -> None:
+    asked: list[str] = []
+
+    class Own(KeySet):
+        """The keys of a row of jwt_secrets, which never change."""
+
+        @property
+        def version(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
+            asked.append("version")
+            return 0
+
+    others = {f"own-{number}": Trust(Own(), frozenset(), frozenset({"HS256"})) for number in range(100)}
+    trust = Trust(Keys(SIGNER), frozenset(), frozenset({"ES256"}))
+    tokens = Verifier({ISSUER: trust, **others}, lambda claims, _: str(claims["sub"]), clock=Clock())
+    good = token()
+    assert [tokens.verify(good) for _ in range(3)] == ["alice"] * 3
+    assert asked == []
