@@ -1,5 +1,6 @@
 """What a process has used: processor time, memory."""
 
+import os
 import re
 import time
 from pathlib import Path
@@ -20,6 +21,11 @@ def processor_time(pid: int | None) -> float:
 def family_time(pid: int) -> float:
     """The same with all processes below it."""
     return processor_time(pid) + sum(family_time(child) for child in processes_below(pid))
+
+
+def stolen_time() -> float:
+    """Seconds that the host has kept this machine's processors from work, all of them together (proc(5), steal)."""
+    return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(pid: int) -> int:

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +39,18 @@ def wrk(
     seconds: int,
     path: str = "/",
     script: Path | None = None,
+    arguments: Sequence[str] = (),
+    refused: bool = False,
 ) -> Load:
-    """GETs for so many seconds, each connection with one at a time, or what a script of Lua makes."""
+    """GETs for so many seconds, each connection with one at a time, or what a script of Lua makes of `arguments`.
+
+    Ends the benchmark if one of them is answered with anything but 200; with `refused`, if one is.
+    """
     command = ["wrk", "--latency", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
     command += [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
     command += ["-s", str(script)] if script else []
-    return _of_wrk(_output([*command, f"http://127.0.0.1:{port}{path}"]))
+    text = _output([*command, f"http://127.0.0.1:{port}{path}", "--", *arguments])
+    return _of_wrk(_only_refused(text) if refused else text)
 
 
 def h2load(socket: Path, path: str, body: Path, metadata: Mapping[str, str], *, streams: int, seconds: float) -> Load:
@@ -60,6 +66,14 @@ def _output(command: list[str]) -> str:
     if result.returncode:
         sys.exit(f"{command[0]} ended with {result.returncode}: {result.stderr.strip()[:500]}")
     return result.stdout
+
+
+def _only_refused(text: str) -> str:
+    """The same as if all had been let on."""
+    asked, bad = (_found(pattern, text) for pattern in (r"(\d+) requests in", r"Non-2xx or 3xx responses: (\d+)"))
+    if asked != bad:
+        sys.exit(f"wrk: of {asked} requests only {bad} were refused")
+    return re.sub("Non-2xx.*", "", text)
 
 
 def _of_wrk(text: str) -> Load:

@@ -8,9 +8,13 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from measuring import Figures
 from messages import request_headers
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SAMPLE = 1_000
 """Of so many consumers or keys, drawn by lot, the decisions are measured."""
@@ -65,9 +69,9 @@ class Inside:
 
 
 @contextmanager
-def inside(case: Case) -> Generator[Inside]:
+def inside(case: "DataclassInstance", script: str = "deciding.py") -> Generator[Inside]:
     """A process for one case, once it decides."""
-    command = [sys.executable, str(Path(__file__).with_name("deciding.py")), json.dumps(asdict(case))]
+    command = [sys.executable, str(Path(__file__).with_name(script)), json.dumps(asdict(case))]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield Inside(process, _line(process))

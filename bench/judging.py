@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
+from credentials import LOOK_UP, LOOK_UP_ANEW, REMEMBERED
+from flood import A_MINUTE, AS_MUCH, BAD
 from kong import ALIKE, GEVENT, ONE, THREADS
 from measuring import ratio
 from tables import Measured
@@ -25,6 +28,20 @@ _STREAM = (
     "noise. Next: only those headers to and fro that plugins read (forward_rules)."
 )
 _ROUTES = "Envoy compares its routes one by one. Next: its matcher trees, or routes grouped by prefix."
+_AUTHENTICATE = (
+    "What upstream is told of a key is made anew, and kept in place of another's: both are Python, and dearer than "
+    "digest and look-up together. Next: an identity that is cheaper to make."
+)
+_AMONG_MANY = (
+    "A password is looked for in the file first, among rows all over a gigabyte, of which no processor's cache has "
+    "any. Next: look among those that are remembered first."
+)
+_FLOODED = (
+    "Generators, Envoy, upstream and worker shared two cores with other programs and were short of them (*others/s* "
+    "stays below 1,667): the latency, also among good tokens, is that of a full queue, and differs from round to "
+    "round more than from kind to kind. A bad signature does take more of the worker than a remembered token, about "
+    "0.1 ms (*Who calls*). Next: the same on cores of their own."
+)
 _KONG = (
     "Each answer of Kong's wakes our worker once more, and half of its time goes into sockets; the rest is "
     "Python. Next: fewer questions, from what the pre-function keeps."
@@ -89,6 +106,26 @@ def _growth(rows: Measured) -> Iterator[Bar]:
             )
 
 
+def _credentials(rows: Measured) -> Iterator[Bar]:
+    bounds = {**dict.fromkeys(REMEMBERED, 10), LOOK_UP: 3, LOOK_UP_ANEW: 3}
+    for kind, bound in bounds.items():
+        sizes = [name for name in rows if name.rpartition(", ")[0] == kind]
+        few, many = sizes[0], sizes[-1]
+        yield Bar(f"microseconds: {many}", bound, median(rows[many]["server"]), why=_AUTHENTICATE)
+        if many != few:
+            found = ratio(rows[many]["server"], rows[few]["server"])
+            yield Bar(f"{many}, to {few.rpartition(', ')[2]}", 1.15, found, why=_AMONG_MANY)
+
+
+def _flood(rows: Measured) -> Iterator[Bar]:
+    minute = {name: values[0] for name, values in rows[A_MINUTE].items()}
+    grown = (minute["memory"] - minute["before"]) / 1e6
+    yield Bar(f"MB that a minute with {minute['came']:,.0f} different bad tokens leaves in a worker", 5, grown)
+    for kind in BAD:
+        p50 = ratio(rows[kind]["p50"], rows[AS_MUCH]["p50"])
+        yield Bar(f"p50 of good tokens {kind}, to that {AS_MUCH}", 1.15, p50, why=_FLOODED)
+
+
 def _streams(rows: Measured) -> Iterator[Bar]:
     *_, name = (name for name in rows if name.endswith("engine"))
     yield Bar(f"MB of a worker with {name}", 300, max(rows[name]["memory"]) / 1e6)
@@ -120,6 +157,8 @@ _JUDGES = {
     "routes": _growth,
     "consumers": _growth,
     "keys": _growth,
+    "credentials": _credentials,
+    "flood": _flood,
     "streams": _streams,
     "kong": _kong,
 }

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import bodies
+import credentials
 import downloads
+import flood
 import growth
 import held
 import host
@@ -49,6 +51,8 @@ TASKS = {
     "routes": Task(routes.measure, 3, 1, ("wrk",)),
     "consumers": Task(growth.consumers, 3, 0.5),
     "keys": Task(growth.keys, 3, 0.5),
+    "credentials": Task(credentials.measure, 5, 0.5),
+    "flood": Task(flood.measure, 5, 2, ("wrk",)),
     "bodies": Task(bodies.measure, 3, 1, ("wrk",)),
     "streams": Task(held.measure, 3, 1, ("h2load",)),
     "spread": Task(spread.measure, 3, 2, ("wrk",)),

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from outrider.carried import Carried
 from outrider.handover import identify, identity_of
 from outrider.request import Request
 
@@ -24,9 +25,10 @@ class SoFar:
         return json.dumps({"identity": self._identity, "reply": self.reply, "stripped": self.stripped})
 
     def tell(self, request: Request) -> None:
-        """Tells a request who sends it."""
+        """Tells a request who sends it, and what goes where that turns out to be somebody else."""
         if self._identity is not None:
             identify(request, self._identity)
+            request.carried = Carried(frozenset(self.stripped))
 
     def learn(self, request: Request, stripped: frozenset[str]) -> bool:
         """Takes over what a plugin has found out, and says whether that is anything new."""

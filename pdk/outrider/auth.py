@@ -1,15 +1,17 @@
 """The base of all plugins that find out who sends a request."""
 
 from abc import abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Hashable
 from copy import deepcopy
 
 from pydantic import Field
 
+from outrider.carried import Carried
 from outrider.consumer import Consumer, Identity
 from outrider.errors import StartError
 from outrider.fields import ConsumerName
 from outrider.headers import Headers
+from outrider.narrow_request import NarrowRequest
 from outrider.plugin import Plugin, Reply
 from outrider.request import Request
 from outrider.response import Refusal, Response
@@ -62,12 +64,12 @@ class Auth(Plugin, abstract=True):
     def hide_credential(self, request: Request, /) -> None:
         """Removes every credential of this kind from what goes upstream."""
 
-    def carrier(self) -> object:
+    def carrier(self) -> Hashable:
         """What the credential travels in, the same for plugins that look for theirs in the same places.
 
         Where one of these let a request in, the others leave the credential to it.
         """
-        return self
+        return id(self)
 
     def refuse(self, message: str = "Unauthorized", challenge: str | None = None) -> Refusal:
         """The 401 for a bad credential. Say no more than the credential's RFC asks for."""
@@ -82,14 +84,20 @@ class Auth(Plugin, abstract=True):
     def on_request(self, request: Request, /) -> Reply | Awaitable[Reply]:
         carried = request.carried
         if self.anonymous and request.credential is not None:
-            if carried is None or carried.by != self.carrier():
+            if carried is None or self.carrier() not in carried.by:
                 self._hide(request)
             return None
-        outcome = self.authenticate(request if carried is None else carried.seen(request))
+        outcome = self.authenticate(request if carried is None else self._seen(request, carried))
         # Asking for Awaitable is dear, and the answer nearly always no.
         if isinstance(outcome, Identity) or not isinstance(outcome, Awaitable):
             return self._decide(request, outcome)
         return self._wait(request, outcome)
+
+    def _seen(self, request: Request, carried: Carried) -> Request:
+        """The request with what others have hidden, and no more of it than this plugin may see."""
+        seen = carried.seen(request)
+        hidden = self.needs().hidden() if seen is not request else {}
+        return NarrowRequest(seen, hidden) if hidden else seen
 
     async def _wait(self, request: Request, outcome: Awaitable[Outcome]) -> Reply:
         return self._decide(request, await outcome)
@@ -98,7 +106,7 @@ class Auth(Plugin, abstract=True):
         if isinstance(outcome, Identity):
             admit(request, outcome)
             if request.carried is not None:
-                request.carried.by = self.carrier()
+                request.carried.by.add(self.carrier())
             if self.hide:
                 self._hide(request)
             return None
@@ -118,14 +126,16 @@ class Auth(Plugin, abstract=True):
 
 
 def _is_rejection(refusal: object) -> bool:
-    """Whether a credential was found bad or absent; one that can't be checked now makes nobody a stranger."""
-    return isinstance(refusal, Response) and refusal.status < 500
+    """Whether a credential was found bad or absent. Any other answer, as that it can't be checked now, is given."""
+    return isinstance(refusal, Response) and refusal.status in (400, 401, 403)
 
 
 def admit(request: Request, identity: Identity) -> None:
-    """Records who calls and tells upstream."""
+    """Records who calls and tells upstream. Raises `HeaderError`, before any change, for what no header can say."""
+    told = identity.told()
     request.consumer = identity.consumer
     request.credential = identity.credential
+    request.challenges = ()
     # An identity can be remembered: what a plugin writes into the claims must not reach the next request.
     request.claims = {
         name: deepcopy(claim) if type(claim) in _CONTAINERS else claim for name, claim in identity.claims.items()
@@ -134,7 +144,7 @@ def admit(request: Request, identity: Identity) -> None:
     if request.carried is not None:
         request.headers.strip(request.carried.told)
         request.carried.told = frozenset(name.lower().replace("_", "-") for name in identity.headers)
-    request.headers.put(identity.told())
+    request.headers.put(told)
 
 
 def admit_stranger(request: Request, stranger: Consumer) -> None:

@@ -1,6 +1,6 @@
 """What a request carried as credentials, where several plugins of one chain look for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from copy import copy
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,12 @@ class Carried:
 
     __slots__ = ("_fields", "_query", "by", "told")
 
-    def __init__(self) -> None:
+    def __init__(self, told: frozenset[str] = frozenset()) -> None:
         self._fields: dict[str, list[str]] = {}
         self._query: str | None = None
-        self.by: object = None
-        """What carried the credential that let the request in (`Auth.carrier`)."""
-        self.told: frozenset[str] = frozenset()
+        self.by: set[Hashable] = set()
+        """What carried the credentials that let the request in (`Auth.carrier`)."""
+        self.told = told
         """The headers that upstream was told of, beside those of every identity."""
 
     def hide(self, request: "Request", remove: "Callable[[Request], None]") -> None:
@@ -29,10 +29,9 @@ class Carried:
         whole = request.whole
         before, query = whole.headers.copy(), whole.query
         remove(request)
-        for name in before:
-            values = before.get_all(name)
-            if values != whole.headers.get_all(name):
-                self._fields.setdefault(name, values)
+        for name, values in whole.headers.changes():
+            if name in before and (old := before.get_all(name)) != values:
+                self._fields.setdefault(name, old)
         if self._query is None and query != whole.query:
             self._query = query
 

@@ -255,7 +255,7 @@ class Request:
             deepcopy(self.context),
             self.consumer,
             self.credential,
-            self.claims,
+            deepcopy(self.claims),
             self._id,
             self.trace_id,
         )

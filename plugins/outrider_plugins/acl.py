@@ -7,10 +7,11 @@ from pydantic import Field, model_validator
 
 from outrider import Consumers, Needs, Plugin, Refusal, Request, Runtime
 from outrider.consumer import JSON, Consumer
+from outrider_plugins.claims import fits_into_list
 from outrider_plugins.members import member
 
 Group = Annotated[str, Field(min_length=1, max_length=1000)]
-Groups = Annotated[Sequence[Group], Field(min_length=1, max_length=10_000)]
+Groups = Annotated[list[Group], Field(min_length=1, max_length=10_000)]
 
 _REMEDY = "rename it (no comma, no quote, no space around it, nothing invisible), or set hide_groups_header"
 
@@ -38,7 +39,7 @@ class Acl(Plugin):
         if (self.allow is None) == (self.deny is None):
             raise ValueError("decides by one list: give allow or deny, and not both")
         if (bad := self._unfit(self.allow or self.deny or ())) is not None:
-            raise ValueError(f"{bad!r} can't be told in a list of groups: {_REMEDY}")
+            raise ValueError(f"upstream would read the group {bad!r} as another one or as two: {_REMEDY}")
         return self
 
     def needs(self) -> Needs:
@@ -47,7 +48,9 @@ class Acl(Plugin):
     def check(self, consumers: Consumers, /) -> None:
         for one in consumers:
             if (bad := self._unfit(one.acls)) is not None:
-                raise ValueError(f"the group {bad!r} of {_name(one)} can't be told in a list of groups: {_REMEDY}")
+                raise ValueError(
+                    f"upstream would read the group {bad!r} of {_name(one)} as another one or as two: {_REMEDY}"
+                )
 
     async def start(self, _: Runtime, /) -> None:
         self._listed = frozenset(self.allow or self.deny or ())
@@ -74,11 +77,7 @@ class Acl(Plugin):
 
     def _unfit(self, groups: Iterable[str]) -> str | None:
         """The first group that upstream would read as another one, or as two (RFC 9110, section 5.6.1)."""
-        return None if self.hide_groups_header else next((one for one in groups if not _is_fit(one)), None)
-
-
-def _is_fit(group: str) -> bool:
-    return group.isprintable() and group.strip() == group != "" and "," not in group and '"' not in group
+        return None if self.hide_groups_header else next((one for one in groups if not fits_into_list(one)), None)
 
 
 def _texts(value: JSON) -> Sequence[str] | None:

@@ -1,11 +1,12 @@
 """What jwt-auth and introspection-auth share: a token, where it stands, and what its claims allow (RFC 6750)."""
 
+import logging
 import re
 from abc import abstractmethod
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Hashable, Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from outrider import Auth, Consumer, HeaderName, Identity, Needs, Refusal, Request, Runtime
 from outrider.auth import IDENTITY_HEADERS, Outcome
@@ -17,9 +18,31 @@ from outrider_plugins.members import member
 # headers with a comma.
 _ANY_BEARER = re.compile(r"(?:^|,)\s*bearer(?![!#$%&'*+.^_`|~0-9a-z-])", re.IGNORECASE)
 _NO_TOKEN = ""
+# What downstream sends under a claim's header is removed on every route: these have another meaning.
+_OTHERS = (
+    "accept",
+    "authorization",
+    "content-",
+    "cookie",
+    "forwarded",
+    "trace",
+    "via",
+    "x-forwarded-",
+    "x-request-id",
+)
 
-# RFC 6749, section 3.3: no quote and no backslash, so it can stand in a challenge.
-Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]
+_log = logging.getLogger("outrider.plugin.bearer")
+_SCOPE = re.compile(r"[!#-\[\]-~]+")
+
+
+def _scope(text: str) -> str:
+    # RFC 6749, section 3.3: no quote and no backslash, so it can stand in a challenge.
+    if not _SCOPE.fullmatch(text):
+        raise ValueError(f"{text!r} is no scope: write one scope an item, of printable ASCII without quotes")
+    return text
+
+
+Scope = Annotated[str, AfterValidator(_scope)]
 Values = Annotated[
     list[str],
     BeforeValidator(as_texts),
@@ -56,6 +79,9 @@ class BearerAuth(Auth, abstract=True):
     consumer_claim: str = Field(
         default="sub", min_length=1, description="The claim that names the consumer, by username or custom_id."
     )
+    leeway: int = Field(
+        default=0, ge=0, le=300, description="How far the issuer's clock may differ from ours, in seconds."
+    )
     hide: bool = Field(
         default=False, description="Whether a good token is removed from what goes upstream; a bad one always is."
     )
@@ -72,7 +98,7 @@ class BearerAuth(Auth, abstract=True):
         for header in headers:
             if headers.count(header) > 1:
                 raise ValueError(f"claims_to_headers: two claims go to {header!r}: give one of them another header")
-            if header in IDENTITY_HEADERS or header in ("authorization", "cookie", self.header):
+            if header in IDENTITY_HEADERS or header == self.header or header.startswith(_OTHERS):
                 raise ValueError(f"claims_to_headers: {header!r} is taken: choose another header")
         return self
 
@@ -110,6 +136,11 @@ class BearerAuth(Auth, abstract=True):
         """The 401 for a token that is not good, whatever is wrong with it."""
         return self.refuse(challenge='Bearer error="invalid_token"')
 
+    def refused(self, why: Exception) -> Refusal:
+        """The same, with a line for operators that says why and not which token."""
+        _log.debug("a token is refused: %s", why)
+        return self.invalid()
+
     def unavailable(self) -> Refusal:
         """The 503 for a token that nobody can say anything about at the moment."""
         return Refusal(503, "Tokens can't be checked now", headers={"retry-after": "5"})
@@ -120,7 +151,7 @@ class BearerAuth(Auth, abstract=True):
         if not self._only_authorization:
             self._elsewhere.remove(request)
 
-    def carrier(self) -> object:
+    def carrier(self) -> Hashable:
         return BearerAuth, self.header, self.query, self.cookie
 
     def permitted(self, credential: str, claims: Claims) -> Identity | Refusal:
@@ -128,6 +159,7 @@ class BearerAuth(Auth, abstract=True):
 
         Raises `ValueError` or `RecursionError` if one of them can't stand in its header.
         """
+        as_header(credential)
         if self.restricted and not self._satisfied(claims):
             return self.forbid()
         found = ((header, member(claims, claim)) for claim, header in self.claims_to_headers.items())

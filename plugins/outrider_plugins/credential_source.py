@@ -27,6 +27,8 @@ class CredentialSource:
 
     def __init__(self, header: str | None, query: str | None, cookie: str | None) -> None:
         self._header = header
+        # Many servers read _ and - as one.
+        self._names = frozenset({(header or "").replace("_", "-")})
         self._parameter = re.compile(rf"(?:^|&){_spellings(query)}(?:=([^&]*))?(?=&|$)") if query else None
         self._cookie = re.compile(rf"(?:^|;)\s*{re.escape(cookie)}\s*(?:=([^;]*))?(?=;|$)") if cookie else None
 
@@ -37,6 +39,9 @@ class CredentialSource:
             # Envoy joins repeated headers with a comma, so one that holds a comma may be two.
             for value in request.headers.get_all(self._header):
                 found += value.split(",", _ENOUGH)
+            if "_" in "".join(request.headers):
+                others = (name for name in request.headers if name.replace("_", "-") in self._names)
+                found += (value for name in others if name != self._header for value in request.headers.get_all(name))
         if self._parameter and request.query:
             matches = islice(self._parameter.finditer(request.query), _ENOUGH)
             found += (unquote_plus(match[1] or "", errors="surrogateescape") for match in matches)
@@ -48,7 +53,7 @@ class CredentialSource:
     def remove(self, request: Request) -> None:
         """Takes all of them off the request, and leaves the rest of the query and the cookies as it was."""
         if self._header:
-            request.headers.discard(self._header)
+            request.headers.strip(self._names)
         if self._parameter and self._parameter.search(request.query):
             request.query = _without(self._parameter, request.query, "&")
         if self._cookie and self._cookie.search(cookies := _cookies(request)):

@@ -25,6 +25,10 @@ class HttpError(Exception):
     """There was no good answer. Its text has no address in it, and nothing that was sent."""
 
 
+class _EndedError(HttpError):
+    """The connection ended before an answer."""
+
+
 class Answer(NamedTuple):
     """What a server said."""
 
@@ -38,24 +42,16 @@ class HttpClient:
     Redirects are not followed, proxies and the environment not asked, cookies not kept.
     """
 
-    def __init__(self, session: "ClientSession", limit: int) -> None:
-        self._session, self._limit = session, limit
+    def __init__(self, session: "ClientSession", fresh: "ClientSession", limit: int) -> None:
+        self._session, self._fresh, self._limit = session, fresh, limit
 
     @classmethod
     async def open(cls, *, timeout: float = TIMEOUT, limit: int = LIMIT) -> Self:  # noqa: ASYNC109 - of each answer
         """`timeout` is in seconds, `limit` the largest answer in bytes."""
         # It takes a fifth of a second to import: only where it is needed, and not while others wait.
         await asyncio.to_thread(import_module, "aiohttp")
-        from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
-
-        session = ClientSession(
-            auto_decompress=False,
-            connector=TCPConnector(limit=CONNECTIONS, ssl=await asyncio.to_thread(tls)),
-            cookie_jar=DummyCookieJar(),
-            headers=_HEADERS,
-            timeout=ClientTimeout(total=timeout),
-        )
-        return cls(session, limit)
+        context = await asyncio.to_thread(tls)
+        return cls(_session(context, timeout, fresh=False), _session(context, timeout, fresh=True), limit)
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,20 +70,31 @@ class HttpClient:
     async def close(self) -> None:
         """Ends all connections."""
         await self._session.close()
+        await self._fresh.close()
 
     async def _ask(self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None) -> Answer:
         try:
-            async with self._session.request(
-                method, url, data=form, headers=headers, allow_redirects=False
-            ) as answer:
+            return await self._once(self._session, method, url, headers, form)
+        except _EndedError:
+            # A kept connection may have ended while nobody looked. What we ask changes nothing: ask once more.
+            return await self._once(self._fresh, method, url, headers, form)
+
+    async def _once(
+        self,
+        session: "ClientSession",
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        form: Mapping[str, str] | None,
+    ) -> Answer:
+        try:
+            async with session.request(method, url, data=form, headers=headers, allow_redirects=False) as answer:
                 return Answer(answer.status, await self._body(answer))
-        except TimeoutError:
-            raise HttpError("takes too long to answer") from None
         except HttpError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a strange server makes of the library
             # Its own words may hold the address, and that a secret.
-            raise HttpError(_told(error)) from None
+            raise _told(error) from None
 
     async def _body(self, answer: "ClientResponse") -> bytes:
         body = bytearray()
@@ -107,6 +114,18 @@ async def download(url: str, *, timeout: float = TIMEOUT, limit: int = LIMIT) ->
     return answer.body
 
 
+def _session(context: ssl.SSLContext, timeout: float, *, fresh: bool) -> "ClientSession":
+    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+    return ClientSession(
+        auto_decompress=False,
+        connector=TCPConnector(limit=CONNECTIONS, ssl=context, force_close=fresh),
+        cookie_jar=DummyCookieJar(),
+        headers=_HEADERS,
+        timeout=ClientTimeout(total=timeout),
+    )
+
+
 @cache
 def tls() -> ssl.SSLContext:
     """How a server must prove who it is: by a certificate that this machine trusts."""
@@ -114,11 +133,14 @@ def tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _told(error: Exception) -> str:
-    from aiohttp import ClientConnectorCertificateError, ClientConnectorError
+def _told(error: Exception) -> HttpError:
+    from aiohttp import ClientConnectionError, ClientConnectorCertificateError, ClientConnectorError
 
+    if isinstance(error, TimeoutError):
+        return HttpError("takes too long to answer")
     if isinstance(error, ClientConnectorCertificateError):
-        return "shows a certificate that is not trusted"
+        return HttpError("shows a certificate that is not trusted")
     if isinstance(error, ClientConnectorError):
-        return f"can't be reached ({error.os_error.strerror or type(error.os_error).__name__})"
-    return f"gives no proper answer ({type(error).__name__})"
+        return HttpError(f"can't be reached ({error.os_error.strerror or type(error.os_error).__name__})")
+    kind = _EndedError if isinstance(error, ClientConnectionError) else HttpError
+    return kind(f"gives no proper answer ({type(error).__name__})")

@@ -1,5 +1,6 @@
 """Asks an authorization server about tokens (RFC 7662)."""
 
+import asyncio
 import logging
 from base64 import b64encode
 from collections.abc import Mapping
@@ -7,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote_plus
 
 from outrider_plugins.circuit_breaker import CircuitBreaker
-from outrider_plugins.http_client import Answer, HttpClient, HttpError
+from outrider_plugins.http_client import CONNECTIONS, Answer, HttpClient, HttpError
 from outrider_plugins.issuer_address import public
-from outrider_plugins.jws import TokenError, json_object
+from outrider_plugins.strict_json import json_object
 
 _log = logging.getLogger("outrider.plugin.introspection-auth")
 
@@ -31,19 +32,44 @@ class CantSayError(Exception):
 
 
 class Introspection:
-    """One server, and the client that it knows us as."""
+    """One server, and the client that it knows us as.
+
+    `patience` is how long a question waits for one of our own connections, in seconds: no fault of the server's.
+    """
 
     def __init__(
-        self, http: HttpClient, endpoint: str, client: tuple[str, str], auth: ClientAuth, breaker: CircuitBreaker
+        self,
+        http: HttpClient,
+        endpoint: str,
+        client: tuple[str, str],
+        auth: ClientAuth,
+        breaker: CircuitBreaker,
+        patience: float,
     ) -> None:
         self._endpoint, self._breaker = endpoint, breaker
         self._form, self._headers = _authenticated(*client, auth)
         self._http = http
+        self._patience, self._free = patience, asyncio.Semaphore(CONNECTIONS)
         self._complaint = ""
         self._told = False
 
     async def ask(self, token: str) -> Active | None:
         """What the server says of an active token; None for one that is not active. Raises `CantSayError`."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._free.acquire()
+        except TimeoutError:
+            raise CantSayError from None
+        try:
+            return await self._ask(token)
+        finally:
+            self._free.release()
+
+    async def close(self) -> None:
+        """Ends the connections."""
+        await self._http.close()
+
+    async def _ask(self, token: str) -> Active | None:
         if not self._breaker.allows():
             raise CantSayError
         form = {"token": token, "token_type_hint": "access_token", **self._form}
@@ -54,17 +80,14 @@ class Introspection:
             raise CantSayError from None
         return self._read(answer)
 
-    async def close(self) -> None:
-        """Ends the connections."""
-        await self._http.close()
-
     def _read(self, answer: Answer) -> Active | None:
         if answer.status == 400:
+            self._succeeded()
             self._complain_of_one(answer)
             raise CantSayError
         try:
             document = json_object(answer.body) if answer.status == 200 else {}
-        except TokenError:
+        except ValueError:
             document = {}
         active = document.get("active")
         if not isinstance(active, bool):

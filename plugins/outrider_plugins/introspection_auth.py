@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Awaitable
 from hashlib import sha256
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
@@ -25,8 +25,8 @@ GOOD = 4 * 1024 * 1024
 """How much of what the server said of good tokens is remembered, in bytes of its answers."""
 BAD = 5_000
 """How many bad tokens are remembered."""
-ASKED = 256
-"""How many tokens are asked about at once; further ones get 503."""
+ASKED = 64
+"""How many tokens are asked about at once, or wait for that; further ones get 503."""
 LONGEST = 16 * 1024
 """The longest token that is asked about, in characters."""
 
@@ -61,7 +61,7 @@ class IntrospectionAuth(BearerAuth):
     """How long a good token is remembered, in seconds; 0 asks each time."""
     remember_bad: Annotated[int, Field(ge=0, le=300)] = 10
     """How long a token is remembered that is not good, in seconds."""
-    endpoint_timeout: Annotated[int, Field(ge=10, le=60_000)] = 800
+    endpoint_timeout: Annotated[int, Field(ge=10, le=60_000)] = 500
     """How long the server may take to answer, in milliseconds; less than `timeout`."""
     break_after: Annotated[int, Field(ge=1, le=1000)] = 5
     """How many answers in a row must fail before the server is spared."""
@@ -84,13 +84,13 @@ class IntrospectionAuth(BearerAuth):
         client = self.client_id, self.client_secret.get_secret_value()
         breaker = CircuitBreaker(self.break_after, self.break_for)
         http = await HttpClient.open(timeout=self.endpoint_timeout / 1000, limit=LIMIT)
-        self._server = Introspection(http, self.endpoint, client, self.client_auth, breaker)
+        # Who waits for a connection and then for the answer must not wait longer than a hook may.
+        patience = (self.timeout - self.endpoint_timeout) / 2000
+        self._server = Introspection(http, self.endpoint, client, self.client_auth, breaker, patience)
 
     async def stop(self) -> None:
-        asking = list(self._asking.values())
-        for task in asking:
-            task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        if asking := list(self._asking.values()):
+            await asyncio.wait(asking, timeout=self.timeout / 1000)
         await self._server.close()
 
     def identify(self, token: str) -> Outcome | Awaitable[Outcome]:
@@ -116,17 +116,20 @@ class IntrospectionAuth(BearerAuth):
             active = await self._server.ask(token)
             if active is not None:
                 return self._judge(digest, active)
+            refusal = self.refused(TokenError("not active"))
         except CantSayError:
             return self.unavailable()
-        except TokenError:
-            pass
+        except TokenError as error:
+            refusal = self.refused(error)
         self._bad.put(digest, True, clock() + self.remember_bad)  # noqa: FBT003 - what is remembered
-        return self.invalid()
+        return refusal
 
     def _judge(self, digest: bytes, active: Active) -> Identity | Refusal:
         """What an active token proves. Raises `TokenError` if it is not for us, or not now."""
         now, claims = clock(), active.claims
-        end = check_times(claims, now, leeway=0, require_exp=False)
+        # When it was issued is not for us to judge: the server has called it active.
+        times = {name: claims[name] for name in ("exp", "nbf") if name in claims}
+        end = check_times(times, now, leeway=self.leeway, require_exp=False)
         if self.issuer is not None and claims.get("iss") != self.issuer:
             raise TokenError("another issuer")
         if self.audiences:
@@ -140,8 +143,12 @@ class IntrospectionAuth(BearerAuth):
 
 
 def _credential(claims: Claims) -> str:
-    """What the token is called where it must not be shown: whose it is, as far as the server says."""
-    names: list[Any] = [claims.get(name) for name in ("sub", "username", "client_id", "jti")]
-    if any(not isinstance(name, str | None) for name in names):
+    """What the token is called where it must not be shown: whose it is, as far as the server says.
+
+    A client can choose to be called like somebody, so all but `sub` say what kind of name they are.
+    """
+    named = {name: claims[name] for name in ("sub", "username", "client_id", "jti") if name in claims}
+    if any(not isinstance(one, str) or not one for one in named.values()):
         raise TokenError("sub, username, client_id and jti must be text")
-    return next((name for name in names if name), "introspected")
+    kind, name = next(iter(named.items()), ("sub", "introspected"))
+    return name if kind == "sub" else f"{kind}:{name}"

@@ -1,11 +1,11 @@
 """Where an issuer is asked for its keys, or about its tokens: addresses that can be believed."""
 
-import json
 import re
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
+
+from outrider_plugins.strict_json import json_object
 
 Fetch = Callable[[str], Awaitable[bytes]]
 
@@ -41,7 +41,7 @@ async def discovered_keys(issuer: str, fetch: Fetch) -> str:
 
     Raises `ValueError` for an answer that can't be believed, and what `fetch` raises.
     """
-    document = _object(await fetch(issuer.removesuffix("/") + _WELL_KNOWN))
+    document = json_object(await fetch(issuer.removesuffix("/") + _WELL_KNOWN))
     if document.get("issuer") != issuer:
         # Section 4.3: otherwise one issuer could hand out its keys as another's.
         raise ValueError("says that it is another issuer")
@@ -56,16 +56,6 @@ async def discovered_keys(issuer: str, fetch: Fetch) -> str:
         # A stranger's answer must not make the worker ask servers of its own machine.
         raise ValueError("names a jwks_uri on this machine")
     return keys
-
-
-def _object(text: bytes) -> dict[str, Any]:
-    try:
-        found: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise ValueError("answers with no JSON object")
-    return cast("dict[str, Any]", found)
 
 
 def _parts(url: str) -> SplitResult:

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
+from typing import Any, Literal, Protocol, cast, get_args
 
 import jwt
+
+from outrider_plugins.strict_json import is_list
 
 Asymmetric = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 Symmetric = Literal["HS256", "HS384", "HS512"]
@@ -13,7 +15,7 @@ ALGORITHMS = {name: jwt.get_algorithm_by_name(name) for name in (*get_args(Asymm
 
 MOST = 100
 """How many keys a set may have."""
-TRIED = 10
+TRIED = 4
 """How many keys a token is tried with, where it names none or several have its id: each try takes time."""
 
 _RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
@@ -69,7 +71,7 @@ class KeySet:
     def find(self, kid: str | None, algorithm: str) -> list[Key]:
         """The keys that are made for the algorithm and of that id, or of any if the token or the key has no id.
 
-        Where they are more than ten there are none: who could make us try them all could keep us busy.
+        Where they are more than four there are none: who could make us try them all could keep us busy.
         """
         named = (key for key in self._keys if kid is None or key.kid in (None, kid))
         found = [key for key in named if algorithm in key.algorithms]
@@ -77,11 +79,6 @@ class KeySet:
 
     def look_again(self) -> None:
         """There is nothing to wait for: these keys never change."""
-
-
-def is_list(value: object) -> TypeGuard[list[Any]]:
-    """Whether a value from JSON is a list, in a form that type checkers understand."""
-    return isinstance(value, list)
 
 
 def parse_jwks(text: str | bytes) -> KeySet:

@@ -1,20 +1,19 @@
 """One JSON Web Signature in its compact form: taken apart strictly, verified by PyJWT (RFC 7515)."""
 
-import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, cast
+from typing import Any
 
 from outrider_plugins.jwks import ALGORITHMS, Key
+from outrider_plugins.strict_json import json_object
 
 LIMIT = 16 * 1024
 """The longest token that is looked at, in characters."""
 
 # The last character of unpadded base64url may carry bits that mean nothing: two spellings of one signature.
 _PART = re.compile(r"(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?")
-_SURROGATE = re.compile(rb"\\u[dD][89A-Fa-f]")
 
 
 class TokenError(Exception):
@@ -39,7 +38,7 @@ class Signed:
         parts = text.split(".", 3)
         if len(text) > LIMIT or len(parts) != 3 or not all(_PART.fullmatch(part) for part in parts):
             raise TokenError("not three parts of base64url")
-        header = json_object(_decoded(parts[0]))
+        header = json_part(_decoded(parts[0]))
         if "crit" in header or "b64" in header:
             # RFC 7515, section 4.1.11: an extension that we do not know must be refused.
             raise TokenError("a critical extension")
@@ -65,31 +64,13 @@ def token_type(name: str) -> str:
     return name.lower().removeprefix("application/")
 
 
-def json_object(raw: bytes) -> dict[str, Any]:
-    """A JSON object that every reader understands alike (RFC 8259). Raises `TokenError`."""
+def json_part(raw: bytes) -> dict[str, Any]:
+    """One part of a token as JSON. Raises `TokenError`."""
     try:
-        value: Any = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
-        if _SURROGATE.search(raw):
-            json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise TokenError("no JSON") from error
-    if not isinstance(value, dict):
-        raise TokenError("no JSON object")
-    return cast("dict[str, Any]", value)
+        return json_object(raw)
+    except ValueError as error:
+        raise TokenError(str(error)) from error
 
 
 def _decoded(part: str) -> bytes:
     return urlsafe_b64decode(part + "=" * (-len(part) % 4))
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # RFC 7519, section 4: with a name twice, two readers can see two tokens.
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise TokenError("a name that stands twice")
-    return found
-
-
-def _no_number(constant: str) -> NoReturn:
-    # Python reads NaN and Infinity, which RFC 8259, section 6 does not have.
-    raise TokenError(f"{constant} is no JSON")

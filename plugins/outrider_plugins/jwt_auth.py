@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from outrider import Consumers, Identity, Refusal, Runtime
 from outrider.auth import Outcome
@@ -35,8 +35,6 @@ class JwtAuth(BearerAuth):
 
     issuers: list[Issuer] = []
     """Whose tokens are believed, beside the consumers' own `jwt_secrets`."""
-    leeway: Annotated[int, Field(ge=0, le=300)] = 0
-    """How far the clocks may differ, in seconds."""
     require_exp: bool = True
     """Whether a token must have an end."""
 
@@ -63,8 +61,8 @@ class JwtAuth(BearerAuth):
             return self._verifier.verify(token)
         except NoSuchKeyError as error:
             return self._look_again(error, token)
-        except TokenError:
-            return self.invalid()
+        except TokenError as error:
+            return self.refused(error)
         except NoKeysError:
             return self.unavailable()
 
@@ -74,7 +72,7 @@ class JwtAuth(BearerAuth):
             fetch = error.source.look_again()
         except NoKeysError:
             return self.unavailable()
-        return self.invalid() if fetch is None else self._after(fetch, token)
+        return self.refused(error) if fetch is None else self._after(fetch, token)
 
     async def _after(self, fetch: Awaitable[None], token: str) -> Outcome:
         try:
@@ -82,8 +80,8 @@ class JwtAuth(BearerAuth):
             async with asyncio.timeout(self.timeout / 2000):
                 await fetch
             return self._verifier.verify(token)
-        except TokenError:
-            return self.invalid()
+        except TokenError as error:
+            return self.refused(error)
         except (NoKeysError, TimeoutError):
             return self.unavailable()
 
@@ -93,7 +91,10 @@ class JwtAuth(BearerAuth):
         for row in consumers.credentials("jwt_secrets"):
             name = str(row.fields["key"])
             if name in trusted:
-                raise ValueError(f"two issuers are called {name!r}: give one of them another name")
+                owner = row.consumer.username or row.consumer.id
+                raise ValueError(
+                    f"a jwt_secrets key of {owner} is {name!r}, which another issuer is called: give it another name"
+                )
             trusted[name] = owned_trust(row)
         return trusted
 

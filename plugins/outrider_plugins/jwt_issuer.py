@@ -73,7 +73,7 @@ class Issuer(BaseModel):
     """The algorithms that are accepted. HS256, HS384 and HS512 only if they are listed here."""
     types: list[Text] = []
     """One of these must be the token's type, its header `typ`, such as at+jwt. Without any, no type is asked for."""
-    keep_keys: Annotated[int, Field(ge=0, le=2_592_000)] = KEEP
+    keep_keys: Annotated[int, Field(ge=600, le=2_592_000)] = KEEP
     """How long keys from an address are used after they were last fetched, in seconds: later tokens get 503."""
     _source: KeySource = PrivateAttr()
 

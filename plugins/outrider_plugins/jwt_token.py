@@ -5,8 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from outrider_plugins.claims import Claims
-from outrider_plugins.jwks import is_list
-from outrider_plugins.jws import Signed, TokenError, json_object
+from outrider_plugins.jws import Signed, TokenError, json_part
+from outrider_plugins.strict_json import is_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Token:
     def parse(cls, text: str) -> "Token":
         """Takes a token apart. Raises `TokenError` for anything but the strict form."""
         signed = Signed.parse(text)
-        claims = json_object(signed.payload)
+        claims = json_part(signed.payload)
         issuer = claims.get("iss")
         if not isinstance(issuer, str) or not isinstance(claims.get("sub", ""), str):
             raise TokenError("iss and sub must be text")

@@ -83,8 +83,10 @@ class Verifier(Generic[Made]):
 
     def _verified(self, token: Token) -> tuple[Made, float]:
         trust = self._trusted.get(token.issuer)
-        if trust is None or token.signed.algorithm not in trust.algorithms:
-            raise TokenError("nobody trusts that issuer, or not with this algorithm")
+        if trust is None:
+            raise TokenError("nobody trusts its issuer")
+        if token.signed.algorithm not in trust.algorithms:
+            raise TokenError("its issuer is not trusted with that algorithm")
         if trust.types and token.signed.type not in trust.types:
             raise TokenError("another type of token")
         self._check_signature(token.signed, trust.source)

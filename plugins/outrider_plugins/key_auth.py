@@ -1,6 +1,5 @@
 """The plugin key-auth: consumers prove who they are with a secret key."""
 
-import re
 from hashlib import sha256
 from typing import ClassVar, Self
 
@@ -9,11 +8,10 @@ from pydantic import model_validator
 
 from outrider import Auth, Consumers, Credential, HeaderName, Identity, Refusal, Request, Runtime
 from outrider_plugins.credential_source import CredentialSource, ParameterName
+from outrider_plugins.hashed_secrets import looks_hashed, sha256_digest
 
 SIZE = 5_000
 """How many of the keys used last have what upstream is told of them at hand."""
-_HASHED = re.compile(r"sha256:([0-9A-Fa-f]{64})")
-_HASHES = ("sha256:", "$argon2", "$2a$", "$2b$", "$2y$")
 
 
 class KeyAuth(Auth):
@@ -84,9 +82,9 @@ def _credentials(consumers: Consumers) -> dict[bytes, Credential]:
 
 def _stored_digest(credential: Credential) -> bytes:
     key = credential.secret("key")
-    if hashed := _HASHED.fullmatch(key):
-        return bytes.fromhex(hashed[1])
-    if key.startswith(_HASHES):
+    if digest := sha256_digest(key):
+        return digest
+    if looks_hashed(key):
         owner = credential.consumer.username or credential.consumer.id
         raise ValueError(
             f"a keyauth_credentials key of {owner} is hashed in a way that can't be looked up: "

@@ -10,6 +10,8 @@ from typing import Protocol
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2d, Argon2i, Argon2id
 
+from outrider_plugins.hashed_secrets import looks_hashed, sha256_digest
+
 MEMORY = 128 * 1024
 """The most memory that an Argon2 hash may ask for, in KiB: a worker has two verifications at once."""
 LANES = 8
@@ -33,8 +35,6 @@ _ARGON2 = re.compile(rf"\$argon2(id|i|d)\$v=19\$m={_NUMBER},t={_NUMBER},p={_NUMB
 _BCRYPT = re.compile(
     r"\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./0-9A-Za-z]{21}[.Oeu][./0-9A-Za-z]{30}[.CGKOSWaeimquy26]"
 )
-_SHA256 = re.compile(r"sha256:([0-9A-Fa-f]{64})")
-_LIKE_A_HASH = re.compile(r"\$[0-9A-Za-z-]+\$|\$argon2|\{[0-9A-Z.-]+\}|(?i:sha256:)")
 
 # Of one core that is not new, in seconds: for a KiB in a pass, and for the least that bcrypt does.
 _ARGON2_STEP = 1.7e-6
@@ -64,9 +64,9 @@ def stored_password(text: str) -> Stored:
         return Argon2Hash(text)
     if text.startswith(("$2a$", "$2b$", "$2y$")):
         return BcryptHash(text)
-    if hashed := _SHA256.fullmatch(text):
-        return Digest(bytes.fromhex(hashed[1]))
-    if _LIKE_A_HASH.match(text):
+    if digest := sha256_digest(text):
+        return Digest(digest)
+    if looks_hashed(text):
         raise ValueError(
             "looks like a hash, and is none that is known here: make one with Argon2 or bcrypt, "
             "or write sha256: and 64 hexadecimal digits"

@@ -20,7 +20,7 @@ COOLDOWN = 10.0
 """The least time between two fetches that unknown key ids ask for, in seconds."""
 KEEP = 86_400
 """How long keys are used after the last good fetch, in seconds."""
-WAITING = 1_000
+WAITING = 100
 """How many requests may wait for a fetch at once."""
 
 Sleep = Callable[[float], Awaitable[object]]
@@ -30,7 +30,7 @@ class RemoteKeys:
     """The last good keys of an address. Before the first fetch has succeeded there are none.
 
     With `discover`, `url` is an issuer that says itself where its keys are. Keys are used for `keep` seconds after
-    the last good fetch. `version` grows when the keys change. The other arguments are for tests.
+    the last good fetch. The other arguments are for tests.
     """
 
     def __init__(
@@ -44,7 +44,8 @@ class RemoteKeys:
         spread: Callable[[float, float], float] = random.uniform,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.url, self.version = url, 0
+        self.url = url
+        self._version = 0
         self._name = public(url)
         self._discover, self._keep = discover, keep
         self._fetch, self._sleep, self._spread, self._clock = fetch, sleep, spread, clock
@@ -55,11 +56,18 @@ class RemoteKeys:
         self._wanted = asyncio.Event()
         self._tried = asyncio.Event()
         self._next = asyncio.Event()
-        self._idle = False
+        self._idle = self._failed = False
         self._waiting = 0
+
+    @property
+    def version(self) -> int:
+        """Grows when the keys change, also when they become too old to be used."""
+        self._drop_old()
+        return self._version
 
     def find(self, kid: str | None, algorithm: str) -> list[Key]:
         """The keys that may have signed a token. Raises `NoKeysError` where there are none, or none any more."""
+        self._drop_old()
         if self._keys is None:
             raise NoKeysError(self._name)
         return self._keys.find(kid, algorithm)
@@ -67,12 +75,13 @@ class RemoteKeys:
     def look_again(self) -> Awaitable[None] | None:
         """Asks for a fetch, since a token's key is not there: what to wait for, or None if none is due.
 
-        A flood of unknown ids makes one fetch in ten seconds. Raises `NoKeysError` if too many wait already.
+        A flood of unknown ids makes one fetch in ten seconds. Raises `NoKeysError` where the last fetch has failed:
+        nobody knows then which keys there are; and if too many wait already.
         """
+        if (self._idle and self._failed) or self._waiting >= WAITING:
+            raise NoKeysError(self._name)
         if self._idle:
             return None
-        if self._waiting >= WAITING:
-            raise NoKeysError(self._name)
         self._wanted.set()
         return self._after(self._next)
 
@@ -84,7 +93,7 @@ class RemoteKeys:
         """Fetches the keys now and again and again, until it is cancelled."""
         while True:
             good = await self.refresh()
-            self._idle = True
+            self._idle, self._failed = True, not good
             self._tried.set()
             self._next.set()
             self._next = asyncio.Event()
@@ -108,14 +117,14 @@ class RemoteKeys:
         self._fetched = self._clock()
         if self._keys is None or document != self._document:
             self._keys, self._document = keys, document
-            self.version += 1
+            self._version += 1
         return True
 
     def _drop_old(self) -> None:
-        """An issuer that was taken over or closed must not be believed for ever."""
+        # An issuer that was taken over or closed must not be believed for ever.
         if self._keys is not None and self._clock() - self._fetched > self._keep:
             self._keys = None
-            self.version += 1
+            self._version += 1
 
     async def _after(self, fetch: asyncio.Event) -> None:
         self._waiting += 1
@@ -123,6 +132,8 @@ class RemoteKeys:
             await fetch.wait()
         finally:
             self._waiting -= 1
+        if self._failed:
+            raise NoKeysError(self._name)
 
     async def _rest(self, seconds: float) -> None:
         """Waits that long, or until a token names a key that is not there."""

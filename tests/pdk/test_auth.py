@@ -290,6 +290,49 @@ def test_a_query_and_cookies_that_were_hidden_are_seen_by_the_next_too() -> None
     assert (sent.target, sent.headers["cookie"]) == ("/", "theme=dark")
 
 
+def test_a_plugin_that_may_not_see_a_fact_does_not_see_it_where_another_has_hidden_something() -> None:
+    class Peeks(Porter):
+        """Looks at what it has not declared."""
+
+        def needs(self) -> Needs:
+            return Needs(facts=frozenset({"headers"}))
+
+        def authenticate(self, request: Request, /) -> Outcome:
+            return Identity(request.client)
+
+    assert ask([Doorman(anonymous="stranger"), Peeks()], door="forged").status == 500
+
+
+def test_what_one_told_upstream_goes_with_it_also_where_a_fault_came_between() -> None:
+    class Fails(Porter):
+        """Proves what no header can say."""
+
+        def authenticate(self, _: Request, /) -> Outcome:
+            return Identity("fails", headers={"x-fails": "a\nb"})
+
+    class Last(Porter):
+        """Knows everybody."""
+
+        priority: ClassVar[int] = 30
+
+        def authenticate(self, _: Request, /) -> Outcome:
+            return Identity("last")
+
+    sent = upstream(ask([Doorman(), Fails(on_error="continue"), Last()], door="alice"))
+    assert (sent["x-credential-identifier"], "x-seen" in sent) == ("last", False)
+
+
+@pytest.mark.parametrize("status", [302, 429])
+def test_an_answer_that_is_no_rejection_is_given_though_strangers_are_let_in(status: int) -> None:
+    class Answers(Door):
+        """Sends everybody elsewhere."""
+
+        def authenticate(self, _: Request, /) -> Outcome:
+            return Response(status)
+
+    assert ask(Answers(anonymous="stranger")).status == status
+
+
 class Narrow(Auth):
     """Looks at headers alone, and says so."""
 

@@ -14,6 +14,7 @@ from outrider.testing import Outcome, run
 from outrider_plugins.jwt_auth import JwtAuth
 from outrider_plugins.jwt_issuer import Issuer
 from outrider_plugins.jwt_verifier import LONGEST, Trust, Verifier
+from outrider_plugins.key_auth import KeyAuth
 from outrider_plugins.remote_keys import RemoteKeys
 from signing import SECRET, Signer, jwks
 
@@ -98,3 +99,27 @@ def test_the_address_of_keys_is_logged_without_what_may_be_a_secret(caplog: pyte
         asyncio.run(keys.refresh())
     assert "the keys of https://issuer.example:8443/jwks can't be had (answers with status 403)" in caplog.text
     assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "claims", [{"sub": " admin"}, {"sub": "admin\t"}, {"role": " admin"}, {"role": ["a,admin", "b"]}]
+)
+def test_a_claim_that_upstream_would_read_as_another_one_makes_the_token_a_bad_one(
+    tmp_path: Path, claims: dict[str, Any]
+) -> None:
+    (tmp_path / "jwks.json").write_bytes(jwks(KEY.row()))
+    issuer = Issuer.model_validate({"issuer": "i", "jwks": str(tmp_path / "jwks.json")})
+    text = KEY.token({"iss": "i", "sub": "alice", "exp": time.time() + 60, **claims})
+    request = Request(headers={"authorization": f"Bearer {text}"})
+    outcome = run(JwtAuth(issuers=[issuer], claims_to_headers={"role": "x-role"}), request)
+    assert (outcome.status, outcome.upstream) == (401, None)
+
+
+@pytest.mark.parametrize("name", ["x_api_key", "x-api_key"])
+def test_a_key_in_another_spelling_of_its_header_counts_as_a_key_and_does_not_go_upstream(name: str) -> None:
+    people = Consumers([BOB], {"keyauth_credentials": [Credential(BOB, "k-1", {"key": SecretStr("bobs key")})]})
+    both = run(KeyAuth(), Request(headers=[("x-api-key", "bobs key"), (name, "evil")]), consumers=people)
+    assert (both.status, both.upstream) == (401, None)
+    stranger = run(KeyAuth(anonymous="bob"), Request(headers={name: "evil"}), consumers=people).upstream
+    assert stranger is not None
+    assert name not in stranger.headers

@@ -49,9 +49,7 @@ def test_the_page_says_what_the_plugin_does_not_do_and_links_its_example(name: s
 
 
 def example(name: str) -> Configuration:
-    return load(
-        ROOT / "examples" / "plugins" / f"{name}.yaml", PLUGINS, environ=SECRETS
-    )
+    return load(ROOT / "examples" / "plugins" / f"{name}.yaml", PLUGINS, environ=SECRETS)
 
 
 def send(name: str, target: str, **headers: str) -> Outcome:

@@ -126,30 +126,17 @@ def test_while_an_issuer_gives_no_keys_its_tokens_get_503(
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("kind", sorted(BAD.keys() - {"silent"}))
-def test_an_issuer_that_was_good_and_fails_is_believed_on_and_once_it_is_good_again_its_new_keys_are(
-    kind: str,
-) -> None:
+def test_an_issuer_that_fails_later_is_believed_on_and_its_new_keys_are_when_it_is_back(kind: str) -> None:
     async def story(gateway: Gateway) -> None:
         assert await gateway.status(token(gateway.server)) == 200
         gateway.server.answer = BAD[kind]
-        assert await gateway.status(token(gateway.server, NEW)) == 401
+        # Nobody can say whether it is a new key or none.
+        await until(gateway, token(gateway.server, NEW), 503)
         assert await gateway.status(token(gateway.server, sub="bob")) == 200
         gateway.server.answer = honest(OLD, NEW)
         await until(gateway, token(gateway.server, NEW), 200)
 
     play(story)
-
-
-@pytest.mark.usefixtures("impatient")
-def test_keys_of_an_issuer_that_stays_away_are_dropped_after_their_time() -> None:
-    async def story(gateway: Gateway) -> None:
-        remembered = token(gateway.server)
-        assert await gateway.status(remembered) == 200
-        gateway.server.answer = BAD["failing"]
-        await until(gateway, token(gateway.server, NEW), 503)
-        assert await gateway.status(remembered) == 503
-
-    play(story, keep_keys=0)
 
 
 def test_the_first_token_of_a_new_key_waits_until_the_key_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

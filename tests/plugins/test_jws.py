@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from outrider_plugins.jwks import Key, parse_jwks
-from outrider_plugins.jws import LIMIT, Signed, TokenError, json_object
+from outrider_plugins.jws import LIMIT, Signed, TokenError, json_part
 from signing import ALGORITHMS, SECRET, Signer, b64, jwks
 
 PAYLOAD = b'{"sub":"alice"}'
@@ -196,13 +196,13 @@ def test_a_token_may_be_so_long_and_no_longer() -> None:
 )
 def test_json_that_two_readers_could_read_differently_is_refused(raw: bytes) -> None:
     with pytest.raises(TokenError):
-        json_object(raw)
+        json_part(raw)
     with pytest.raises(TokenError):
         Signed.parse(HS.sign(raw[:5000], PAYLOAD))
 
 
 def test_a_character_outside_the_basic_plane_may_be_escaped() -> None:
-    assert json_object(rb'{"a":"\ud83d\ude00"}') == {"a": "\U0001f600"}
+    assert json_part(rb'{"a":"\ud83d\ude00"}') == {"a": "\U0001f600"}
 
 
 def test_what_is_not_verified_is_not_shown() -> None:

@@ -51,7 +51,9 @@ def tell(folder: Path, claims: dict[str, Any], raw: str = "", **headers: str) ->
         (False, "false"),
         (["a", "b"], "a,b"),
         ([], ""),
-        (["a", 1, True, None, ["b"]], "a,1,true,null,b"),
+        (["a", 1, True, None], "a,1,true,null"),
+        (["a", 1, ["b"]], '["a",1,["b"]]'),
+        ([{"b": "c"}, "a"], '[{"b":"c"},"a"]'),
         ({"b": [1, "ä"], "c": None}, '{"b":[1,"ä"],"c":null}'),
     ],
 )
@@ -112,10 +114,9 @@ def test_a_control_character_in_an_object_is_escaped(tmp_path: Path) -> None:
     assert outcome.upstream.headers["x-claim"] == '{"a":"b\\n"}'
 
 
-def test_a_claim_may_be_nested_as_deep_as_it_likes(tmp_path: Path) -> None:
-    depths = (100, 300, 400, 500, 600, 700, 800, 900, 1000, 5000)
-    statuses = [tell(tmp_path, {}, raw=_nested(depth)).status for depth in depths]
-    assert (statuses[0], statuses[-1], set(statuses)) == (200, 401, {200, 401})
+def test_a_claim_may_be_nested_so_deep_and_no_deeper(tmp_path: Path) -> None:
+    statuses = [tell(tmp_path, {}, raw=_nested(depth)).status for depth in (40, 49, 50, 100, 1000, 5000)]
+    assert statuses == [200, 200, 401, 401, 401, 401]
 
 
 def _nested(depth: int) -> str:
@@ -237,7 +238,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"issuers": [{"issuer": ISSUER, "jwks": "good.json", "algorithms": ["none"]}]}, "issuers[0].algorithms[0]"),
     ({"issuers": [{"issuer": "acme"}]}, "no jwks is given, so the issuer is asked for its keys: it must be https"),
     ({"issuers": [{"issuer": "https://a.example?b"}]}, "must be an address without a query"),
-    ({"issuers": [{"issuer": ISSUER, "jwks": "good.json", "keep_keys": -1}]}, "issuers[0].keep_keys"),
+    ({"issuers": [{"issuer": ISSUER, "jwks": "good.json", "keep_keys": 599}]}, "issuers[0].keep_keys"),
     ({"header": None}, "looks for the token nowhere"),
     ({"header": "x-token", "claims_to_headers": {"a": "X-Token"}}, "'x-token' is taken"),
     ({"any_scopes": ["a b"]}, "any_scopes"),

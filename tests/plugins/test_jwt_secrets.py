@@ -87,5 +87,5 @@ def test_a_short_secret_is_taken_with_a_warning_that_does_not_show_it(caplog: py
 def test_two_issuers_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "jwks.json").write_bytes(jwks(Signer("ES256").row()))
     plugin = JwtAuth(issuers=[Issuer.model_validate({"issuer": "app", "jwks": str(tmp_path / "jwks.json")})])
-    with pytest.raises(ValueError, match="two issuers are called 'app'"):
+    with pytest.raises(ValueError, match="a jwt_secrets key of bob is 'app', which another issuer is called"):
         ask(plugin, HS, "app", {"app": SECRETS})

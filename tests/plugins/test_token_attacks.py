@@ -59,7 +59,7 @@ def test_the_list_is_long_and_no_name_stands_twice() -> None:
 def test_it_is_refused_without_a_word_about_why(
     routes: InProcess, attack: Attack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.INFO):
         for _ in range(2):
             _, answer = ask(routes, attack.route, sent(attack))
             assert answer is not None, "it was let in"

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from harness.attacked import ALGORITHMS, Party, world
 from harness.careless import verifies
-from outrider_plugins.jwks import is_list
+from outrider_plugins.strict_json import is_list
 from signing import Signer, b64
 
 OWN = "alices-own"

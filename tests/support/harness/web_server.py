@@ -44,12 +44,20 @@ class WebServer:
         self.address = ""
         self.gate = asyncio.Event()
         self.gate.set()
+        self._open: set[asyncio.StreamWriter] = set()
+        self._dead: set[asyncio.StreamWriter] = set()
+
+    def hang_up(self) -> None:
+        """From now on each connection that is open ends at its next request, without an answer."""
+        self._dead = set(self._open)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
+        self._open.add(writer)
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while await self._answer_one(reader, writer):
                 pass
+        self._open.discard(writer)
         writer.close()
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -58,6 +66,8 @@ class WebServer:
         headers = {name.lower(): value for name, _, value in fields}
         method, path, _ = first.split(" ")
         body = await reader.readexactly(int(headers.get("content-length", 0)))
+        if writer in self._dead:
+            return False
         self.asked.append(Asked(method, path, headers, body))
         await self.gate.wait()
         answer = self.answer(self.asked[-1])
