@@ -42,6 +42,6 @@ class KongConsumers:
             (record,) = yield (load_consumer(consumer),)
             self._known[consumer.id] = record
             if not record.id:
-                who = consumer.username or consumer.id
+                who = consumer.name
                 _log.warning("Kong has no consumer %s: add it to kong.yml where Kong's own plugins need it", who)
         return record if record.id else None

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self, cast
 from pydantic import Field, model_validator
 
 from outrider import Consumers, Needs, Plugin, Refusal, Request, Runtime
-from outrider.consumer import JSON, Consumer
+from outrider.consumer import JSON
 from outrider_plugins.claims import fits_into_list
 from outrider_plugins.members import member
 
@@ -49,7 +49,7 @@ class Acl(Plugin):
         for one in consumers:
             if (bad := self._unfit(one.acls)) is not None:
                 raise ValueError(
-                    f"upstream would read the group {bad!r} of {_name(one)} as another one or as two: {_REMEDY}"
+                    f"upstream would read the group {bad!r} of {one.name} as another one or as two: {_REMEDY}"
                 )
 
     async def start(self, _: Runtime, /) -> None:
@@ -94,7 +94,3 @@ def _texts(value: JSON) -> Sequence[str] | None:
 def _refuse(request: Request) -> Refusal:
     """A good credential that is not enough gets 403; where there is none, a better one may help."""
     return Refusal(401, "Unauthorized") if request.credential is None else Refusal(403, "Forbidden")
-
-
-def _name(consumer: Consumer) -> str:
-    return consumer.username or consumer.custom_id or consumer.id

@@ -6,16 +6,15 @@ from collections.abc import Awaitable, Sequence
 from typing import ClassVar
 
 from outrider import Auth, Consumers, Credential, Identity, Refusal, Request, Runtime
+from outrider_plugins.authorization import Scheme
 from outrider_plugins.password_pool import PoolFullError, shared_pool
-from outrider_plugins.password_verifier import Row, Verifier
+from outrider_plugins.password_verifier import PasswordVerifier, Row
 from outrider_plugins.passwords import Stored, stored_password
 
 LONGEST = 4 * 1024
 """The longest credential that is looked at, in characters of base64."""
 
-# Wide, so that nothing which another server might read as a password is overlooked. Gateways join repeated headers
-# with a comma.
-_ANY_BASIC = re.compile(r"(?:^|,)\s*basic(?![!#$%&'*+.^_`|~0-9a-z-])", re.IGNORECASE)
+_BASIC = Scheme("basic")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -34,13 +33,13 @@ class BasicAuth(Auth):
 
     async def start(self, runtime: Runtime, /) -> None:
         await super().start(runtime)
-        self._verifier = Verifier(self._rows(runtime.consumers), shared_pool())
+        self._verifier = PasswordVerifier(self._rows(runtime.consumers), shared_pool())
 
     def authenticate(self, request: Request, /) -> Identity | Refusal | Awaitable[Identity | Refusal] | None:
         credentials = request.headers.get_all("authorization")
         text = _only_user_pass(credentials)
         if text is None:
-            return self.refuse() if _have_basic(credentials) else None
+            return self.refuse() if _BASIC.is_in(credentials) else None
         username, _, password = text.partition(":")
         verified = self._verifier.verify(username, password)
         if verified is None or isinstance(verified, Identity):
@@ -51,8 +50,7 @@ class BasicAuth(Auth):
         return 'Basic realm="outrider", charset="UTF-8"'
 
     def hide_credential(self, request: Request, /) -> None:
-        if _have_basic(request.headers.get_all("authorization")):
-            request.headers.discard("authorization")
+        _BASIC.remove(request)
 
     async def _hashed(self, verified: Awaitable[Identity | None]) -> Identity | Refusal:
         try:
@@ -95,21 +93,15 @@ def _sendable(field: str, text: str, credential: Credential) -> str:
 
 
 def _owner(credential: Credential) -> str:
-    return credential.consumer.username or credential.consumer.id
-
-
-def _have_basic(credentials: Sequence[str]) -> bool:
-    return any(map(_ANY_BASIC.search, credentials))
+    return credential.consumer.name
 
 
 def _only_user_pass(credentials: Sequence[str]) -> str | None:
     """The user name, a colon and the password (RFC 7617, section 2) of the only credential, if it is well-formed."""
-    if len(credentials) != 1 or len(credentials[0]) > LONGEST:
+    encoded = _BASIC.only(credentials)
+    if encoded is None or len(encoded) > LONGEST:
         return None
-    scheme, _, encoded = credentials[0].partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    text = _decoded(encoded.strip(" "))
+    text = _decoded(encoded)
     return text if text is not None and ":" in text and not _CONTROL.search(text) else None
 
 

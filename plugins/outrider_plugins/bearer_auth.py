@@ -10,25 +10,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from outrider import Auth, Consumer, HeaderName, Identity, Needs, Refusal, Request, Runtime
 from outrider.auth import IDENTITY_HEADERS, Outcome
+from outrider_plugins.authorization import Scheme
 from outrider_plugins.claims import Claims, as_header, as_texts, scopes
 from outrider_plugins.credential_source import CredentialSource, ParameterName
 from outrider_plugins.members import member
 
-# Wide, so that nothing which another server might read as a bearer token is overlooked. Gateways join repeated
-# headers with a comma.
-_ANY_BEARER = re.compile(r"(?:^|,)\s*bearer(?![!#$%&'*+.^_`|~0-9a-z-])", re.IGNORECASE)
+_BEARER = Scheme("bearer")
 _NO_TOKEN = ""
 # What downstream sends under a claim's header is removed on every route: these have another meaning.
 _OTHERS = (
-    "accept",
-    "authorization",
-    "content-",
-    "cookie",
-    "forwarded",
-    "trace",
-    "via",
-    "x-forwarded-",
-    "x-request-id",
+    *("accept", "authorization", "content-", "cookie", "forwarded", "trace", "user-agent", "via"),
+    *("x-forwarded-", "x-real-ip", "x-request-id"),
 )
 
 _log = logging.getLogger("outrider.plugin.bearer")
@@ -146,8 +138,8 @@ class BearerAuth(Auth, abstract=True):
         return Refusal(503, "Tokens can't be checked now", headers={"retry-after": "5"})
 
     def hide_credential(self, request: Request, /) -> None:
-        if self._in_authorization and _have_token(request.headers.get_all("authorization")):
-            request.headers.discard("authorization")
+        if self._in_authorization:
+            _BEARER.remove(request)
         if not self._only_authorization:
             self._elsewhere.remove(request)
 
@@ -190,15 +182,10 @@ def bearer_tokens(credentials: Sequence[str]) -> list[str]:
 
     What stands in the token is not looked at.
     """
-    if len(credentials) == 1:
-        scheme, _, token = credentials[0].partition(" ")
-        if scheme.lower() == "bearer":
-            return [token.strip(" ")]
-    return [_NO_TOKEN] if _have_token(credentials) else []
-
-
-def _have_token(credentials: Sequence[str]) -> bool:
-    return any(map(_ANY_BEARER.search, credentials))
+    token = _BEARER.only(credentials)
+    if token is not None:
+        return [token]
+    return [_NO_TOKEN] if _BEARER.is_in(credentials) else []
 
 
 def _holds(claim: Any, values: Sequence[str]) -> bool:

@@ -15,11 +15,11 @@ from outrider_plugins.bearer_auth import BearerAuth
 from outrider_plugins.circuit_breaker import CircuitBreaker
 from outrider_plugins.claims import Claims
 from outrider_plugins.http_client import HttpClient
-from outrider_plugins.introspection import LIMIT, Active, CantSayError, ClientAuth, Introspection
-from outrider_plugins.issuer_address import check_url
+from outrider_plugins.introspection_client import LIMIT, Active, CantSayError, ClientAuth, IntrospectionClient
 from outrider_plugins.jws import TokenError
 from outrider_plugins.jwt_token import check_audience, check_times
 from outrider_plugins.remembered import Remembered
+from outrider_plugins.trusted_url import check_url
 
 GOOD = 4 * 1024 * 1024
 """How much of what the server said of good tokens is remembered, in bytes of its answers."""
@@ -86,7 +86,7 @@ class IntrospectionAuth(BearerAuth):
         http = await HttpClient.open(timeout=self.endpoint_timeout / 1000, limit=LIMIT)
         # Who waits for a connection and then for the answer must not wait longer than a hook may.
         patience = (self.timeout - self.endpoint_timeout) / 2000
-        self._server = Introspection(http, self.endpoint, client, self.client_auth, breaker, patience)
+        self._server = IntrospectionClient(http, self.endpoint, client, self.client_auth, breaker, patience)
 
     async def stop(self) -> None:
         if asking := list(self._asking.values()):

@@ -14,7 +14,7 @@ from outrider_plugins.claims import Claims
 from outrider_plugins.jwks import NoKeysError
 from outrider_plugins.jws import TokenError
 from outrider_plugins.jwt_issuer import Issuer, owned_trust, warn_of_short_secrets
-from outrider_plugins.jwt_verifier import NoSuchKeyError, Trust, Verifier
+from outrider_plugins.jwt_verifier import NoSuchKeyError, TokenVerifier, Trust
 from outrider_plugins.remote_keys import RemoteKeys
 
 _log = logging.getLogger("outrider.plugin.jwt-auth")
@@ -53,7 +53,7 @@ class JwtAuth(BearerAuth):
         await super().start(runtime)
         trusted = self._trusted(runtime.consumers)
         warn_of_short_secrets(runtime.consumers)
-        self._verifier = Verifier(trusted, self._outcome, leeway=self.leeway, require_exp=self.require_exp)
+        self._verifier = TokenVerifier(trusted, self._outcome, leeway=self.leeway, require_exp=self.require_exp)
         await _fetch_keys([one.source for one in trusted.values() if isinstance(one.source, RemoteKeys)], runtime)
 
     def identify(self, token: str) -> Outcome | Awaitable[Outcome]:
@@ -91,7 +91,7 @@ class JwtAuth(BearerAuth):
         for row in consumers.credentials("jwt_secrets"):
             name = str(row.fields["key"])
             if name in trusted:
-                owner = row.consumer.username or row.consumer.id
+                owner = row.consumer.name
                 raise ValueError(
                     f"a jwt_secrets key of {owner} is {name!r}, which another issuer is called: give it another name"
                 )

@@ -16,7 +16,6 @@ from pydantic import (
 
 from outrider import Consumers, Credential
 from outrider.fields import resolve
-from outrider_plugins.issuer_address import check_issuer, check_url
 from outrider_plugins.jwks import (
     Asymmetric,
     KeySet,
@@ -29,7 +28,9 @@ from outrider_plugins.jwks import (
 )
 from outrider_plugins.jws import token_type
 from outrider_plugins.jwt_verifier import Trust
+from outrider_plugins.oidc_discovery import check_issuer
 from outrider_plugins.remote_keys import KEEP, RemoteKeys
+from outrider_plugins.trusted_url import check_url
 
 Text = Annotated[str, Field(min_length=1)]
 _log = logging.getLogger("outrider.plugin.jwt-auth")
@@ -109,14 +110,14 @@ def owned_trust(row: Credential) -> Trust:
         else:
             key = pem_key(str(row.fields["rsa_public_key"]), algorithm)
     except ValueError as error:
-        raise ValueError(f"jwt_secrets of {row.consumer.username or row.consumer.id}: {error}") from None
+        raise ValueError(f"jwt_secrets of {row.consumer.name}: {error}") from None
     return Trust(KeySet([key]), frozenset(), key.algorithms, owner=row)
 
 
 def warn_of_short_secrets(consumers: Consumers) -> None:
     """RFC 7518, section 3.2 forbids them, but Kong takes them and files have them."""
     for row in consumers.credentials("jwt_secrets"):
-        algorithm, owner = str(row.fields["algorithm"]), row.consumer.username or row.consumer.id
+        algorithm, owner = str(row.fields["algorithm"]), row.consumer.name
         if algorithm in get_args(Symmetric) and is_short(row.secret("secret"), algorithm):
             _log.warning(
                 "a secret in jwt_secrets of %s is shorter than %s wants it: it can be guessed", owner, algorithm

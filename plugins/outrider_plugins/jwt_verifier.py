@@ -41,7 +41,7 @@ class Trust(NamedTuple):
     """The consumer's credential that the issuer is, where it belongs to a consumer."""
 
 
-class Verifier(Generic[Made]):
+class TokenVerifier(Generic[Made]):
     """Turns a token that is good into what `make` makes of its claims, and remembers that until the token ends.
 
     Everything is forgotten when the keys of an issuer change. `make` may raise `TokenError` too.

@@ -3,7 +3,6 @@
 from hashlib import sha256
 from typing import ClassVar, Self
 
-from cachetools import LRUCache
 from pydantic import model_validator
 
 from outrider import Auth, Consumers, Credential, HeaderName, Identity, Refusal, Request, Runtime
@@ -11,7 +10,7 @@ from outrider_plugins.credential_source import CredentialSource, ParameterName
 from outrider_plugins.hashed_secrets import looks_hashed, sha256_digest
 
 SIZE = 5_000
-"""How many of the keys used last have what upstream is told of them at hand."""
+"""For how many keys what upstream is told is at hand; for one more, all of it is made anew when it is needed."""
 
 
 class KeyAuth(Auth):
@@ -44,7 +43,7 @@ class KeyAuth(Auth):
         self._source = CredentialSource(self.header, self.query, self.cookie)
         self._credentials = _credentials(runtime.consumers)
         # An identity keeps its headers: those of all keys would take more room than the keys.
-        self._known: LRUCache[bytes, Identity] = LRUCache(SIZE)
+        self._known: dict[bytes, Identity] = {}
 
     def authenticate(self, request: Request, /) -> Identity | Refusal | None:
         keys = self._source.find(request)
@@ -61,6 +60,8 @@ class KeyAuth(Auth):
     def _identity(self, digest: bytes) -> Identity | None:
         known = self._known.get(digest)
         if known is None and (credential := self._credentials.get(digest)):
+            if len(self._known) >= SIZE:
+                self._known.clear()
             known = self._known[digest] = Identity(credential.id, credential.consumer)
         return known
 
@@ -85,7 +86,7 @@ def _stored_digest(credential: Credential) -> bytes:
     if digest := sha256_digest(key):
         return digest
     if looks_hashed(key):
-        owner = credential.consumer.username or credential.consumer.id
+        owner = credential.consumer.name
         raise ValueError(
             f"a keyauth_credentials key of {owner} is hashed in a way that can't be looked up: "
             "write sha256: and the 64 hexadecimal digits of the key's SHA-256"

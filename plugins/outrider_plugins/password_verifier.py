@@ -35,7 +35,7 @@ class _Known(NamedTuple):
     identity: Identity
 
 
-class Verifier:
+class PasswordVerifier:
     """Says whose a user name and a password are. Costly hashes are verified in `pool`.
 
     The same pair that comes many times at once is verified once. Who is not in the file costs what the user with the

@@ -7,8 +7,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from outrider_plugins.http_client import download
-from outrider_plugins.issuer_address import Fetch, discovered_keys, public
 from outrider_plugins.jwks import Key, KeySet, NoKeysError, parse_jwks
+from outrider_plugins.oidc_discovery import Fetch, discovered_keys
+from outrider_plugins.trusted_url import public
 
 _log = logging.getLogger("outrider.plugin.jwt-auth")
 

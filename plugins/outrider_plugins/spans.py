@@ -111,7 +111,7 @@ def ended(begun: Started, request: Request, log: LogRecord) -> Span:
 
 
 def _username(consumer: Consumer | None) -> str:
-    return (consumer.username or consumer.custom_id or consumer.id) if consumer else ""
+    return consumer.name if consumer else ""
 
 
 def _clean(text: str) -> str:

@@ -20,9 +20,10 @@ def json_object(raw: bytes) -> dict[str, Any]:
         raise ValueError("no JSON that can be read in one way only") from error
     if not isinstance(value, dict):
         raise ValueError("no JSON object")
-    if raw.count(b"[") + raw.count(b"{") > DEEPEST and _depth(value) > DEEPEST:
+    found = cast("dict[str, Any]", value)
+    if raw.count(b"[") + raw.count(b"{") > DEEPEST and _depth(found) > DEEPEST:
         raise ValueError("nested too deep")
-    return cast("dict[str, Any]", value)
+    return found
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:

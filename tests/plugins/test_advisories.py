@@ -13,7 +13,7 @@ from outrider import Consumer, Consumers, Credential, Request, Runtime
 from outrider.testing import Outcome, run
 from outrider_plugins.jwt_auth import JwtAuth
 from outrider_plugins.jwt_issuer import Issuer
-from outrider_plugins.jwt_verifier import LONGEST, Trust, Verifier
+from outrider_plugins.jwt_verifier import LONGEST, TokenVerifier, Trust
 from outrider_plugins.key_auth import KeyAuth
 from outrider_plugins.remote_keys import RemoteKeys
 from signing import SECRET, Signer, jwks
@@ -79,7 +79,7 @@ def test_long_tokens_do_not_fill_the_memory(padding: int, asked: int) -> None:
     keys = Keys("https://issuer.example", fetch=_answer)
     asyncio.run(keys.refresh())
     trust = Trust(keys, frozenset(), frozenset({"ES256"}))
-    tokens = Verifier({"i": trust}, lambda claims, _: str(claims["iss"]))
+    tokens = TokenVerifier({"i": trust}, lambda claims, _: str(claims["iss"]))
     text = KEY.token({"iss": "i", "exp": time.time() + 60, "padding": "x" * padding})
     assert [tokens.verify(text) for _ in range(2)] == ["i"] * 2
     assert len(kids) == asked

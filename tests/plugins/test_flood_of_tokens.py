@@ -17,8 +17,8 @@ from harness.web_server import ok, web_server
 from outrider import Auth, Identity, Refusal, Request, Runtime
 from outrider.auth import Outcome
 from outrider_plugins import introspection_auth, jwt_verifier
-from outrider_plugins.introspection import Active, Introspection
 from outrider_plugins.introspection_auth import IntrospectionAuth
+from outrider_plugins.introspection_client import Active, IntrospectionClient
 from outrider_plugins.jws import Signed
 from outrider_plugins.jwt_auth import JwtAuth
 from outrider_plugins.jwt_issuer import Issuer
@@ -116,13 +116,13 @@ def test_bad_tokens_stay_in_introspection_auths_bounds_and_good_ones_are_not_ask
 ) -> None:
     asked: list[str] = []
 
-    async def answers(_: Introspection, token: str) -> Active | None:
+    async def answers(_: IntrospectionClient, token: str) -> Active | None:
         if token in good:
             asked.append(token)
         return Active({"sub": "alice"}, 100) if token in good else None
 
     async def main() -> None:
-        monkeypatch.setattr(Introspection, "ask", answers)
+        monkeypatch.setattr(IntrospectionClient, "ask", answers)
         plugin = IntrospectionAuth(
             endpoint="https://issuer.example/ask", client_id="gateway", client_secret=SecretStr("s")
         )

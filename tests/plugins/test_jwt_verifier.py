@@ -7,7 +7,7 @@ import pytest
 from outrider_plugins import jwt_verifier
 from outrider_plugins.jwks import Key, KeySet, NoKeysError, parse_jwks
 from outrider_plugins.jws import TokenError
-from outrider_plugins.jwt_verifier import Trust, Verifier
+from outrider_plugins.jwt_verifier import TokenVerifier, Trust
 from signing import Signer, jwks
 
 NOW = 1_700_000_000
@@ -45,9 +45,9 @@ class Clock:
         return self.now
 
 
-def verifier(keys: Keys, clock: Clock, **rules: Any) -> Verifier[str]:
+def verifier(keys: Keys, clock: Clock, **rules: Any) -> TokenVerifier[str]:
     trust = Trust(keys, frozenset(), frozenset({"ES256"}))
-    return Verifier({ISSUER: trust}, lambda claims, _: str(claims["sub"]), clock=clock, **rules)
+    return TokenVerifier({ISSUER: trust}, lambda claims, _: str(claims["sub"]), clock=clock, **rules)
 
 
 def token(signer: Signer = SIGNER, **claims: Any) -> str:
@@ -144,7 +144,7 @@ def test_what_can_not_be_made_of_a_token_is_not_remembered() -> None:
         raise TokenError(f"{claims} {trust}")
 
     keys = Keys(SIGNER)
-    tokens = Verifier({ISSUER: Trust(keys, frozenset(), frozenset({"ES256"}))}, refuse, clock=Clock())
+    tokens = TokenVerifier({ISSUER: Trust(keys, frozenset(), frozenset({"ES256"}))}, refuse, clock=Clock())
     for asked in (1, 2):
         with pytest.raises(TokenError):
             tokens.verify(token())
@@ -191,7 +191,7 @@ def test_a_remembered_token_costs_no_more_where_consumers_have_issuers_of_their_
 
     others = {f"own-{number}": Trust(Own(), frozenset(), frozenset({"HS256"})) for number in range(100)}
     trust = Trust(Keys(SIGNER), frozenset(), frozenset({"ES256"}))
-    tokens = Verifier({ISSUER: trust, **others}, lambda claims, _: str(claims["sub"]), clock=Clock())
+    tokens = TokenVerifier({ISSUER: trust, **others}, lambda claims, _: str(claims["sub"]), clock=Clock())
     good = token()
     assert [tokens.verify(good) for _ in range(3)] == ["alice"] * 3
     assert asked == []

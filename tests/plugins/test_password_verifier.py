@@ -8,7 +8,7 @@ import pytest
 
 from outrider import Consumer, Credential, Identity
 from outrider_plugins.password_pool import PasswordPool, PoolFullError
-from outrider_plugins.password_verifier import Row, Verifier
+from outrider_plugins.password_verifier import PasswordVerifier, Row
 from outrider_plugins.passwords import Stored, stored_password
 
 ALICE = Consumer("c-1", username="alice")
@@ -32,19 +32,19 @@ class Hash:
         return password == self._right
 
 
-def verifier(pool: PasswordPool | None = None, *, size: int = 10, **users: Stored) -> Verifier:
+def verifier(pool: PasswordPool | None = None, *, size: int = 10, **users: Stored) -> PasswordVerifier:
     rows = {name: Row(Credential(ALICE, f"id-of-{name}", {}), stored) for name, stored in users.items()}
-    return Verifier(rows, pool or PasswordPool(), size=size)
+    return PasswordVerifier(rows, pool or PasswordPool(), size=size)
 
 
-async def verified(verifier: Verifier, username: str, password: str) -> str | None:
+async def verified(verifier: PasswordVerifier, username: str, password: str) -> str | None:
     """The id of the credential."""
     found = verifier.verify(username, password)
     identity = await found if isinstance(found, Awaitable) else found
     return identity.credential if identity else None
 
 
-def begin(verifier: Verifier, username: str, password: str, number: int) -> list[asyncio.Task[str | None]]:
+def begin(verifier: PasswordVerifier, username: str, password: str, number: int) -> list[asyncio.Task[str | None]]:
     return [asyncio.create_task(verified(verifier, username, password)) for _ in range(number)]
 
 

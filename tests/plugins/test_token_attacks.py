@@ -17,7 +17,7 @@ from outrider import Headers, Request
 from outrider.verdict import Reply
 from outrider_plugins.jwks import Key, parse_jwks
 from outrider_plugins.jws import TokenError
-from outrider_plugins.jwt_verifier import Trust, Verifier
+from outrider_plugins.jwt_verifier import TokenVerifier, Trust
 from signing import jwks
 
 BY_NAME = {attack.name: attack for attack in ATTACKS}
@@ -152,7 +152,7 @@ class Replay:
         self.keys, self.now = Keys(), NOW
         trust = Trust(self.keys, frozenset(), frozenset({"ES256"}))
         trusted = {world()["ES256"].name: trust}
-        self._verifier = Verifier(trusted, lambda claims, _: str(claims["sub"]), clock=lambda: self.now)
+        self._verifier = TokenVerifier(trusted, lambda claims, _: str(claims["sub"]), clock=lambda: self.now)
         self._token = world()["ES256"].signed(exp=NOW + 60)
         assert self.is_believed()
 

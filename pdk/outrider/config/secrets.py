@@ -16,6 +16,7 @@ MAX_BYTES = 64 * 1024
 _REFERENCE = re.compile(r"\{vault://([^{}]*)(\}?)")
 _FORMS = "write {vault://env/NAME} or {vault://file/PATH}"
 _BEGINNING = "{vault://"
+_LONG = 4
 _HOLDERS = {
     ("plugins", "config"),
     ("consumers", "keyauth_credentials"),
@@ -49,7 +50,9 @@ class Secrets:
     def hide(self, text: str) -> str:
         """The text without any of the secrets, for messages that other people's code wrote."""
         for value in sorted(self._values, key=len, reverse=True):
-            text = text.replace(value, "(secret)")
+            # A short one stands in many words, and to take it out of these would tell it.
+            pattern = re.escape(value) if len(value) >= _LONG else rf"(?<!\w){re.escape(value)}(?!\w)"
+            text = re.sub(pattern, "(secret)", text)
         return text
 
     def public(self, mistake: Mistake) -> Mistake:

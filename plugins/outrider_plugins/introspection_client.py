@@ -9,8 +9,8 @@ from urllib.parse import quote_plus
 
 from outrider_plugins.circuit_breaker import CircuitBreaker
 from outrider_plugins.http_client import CONNECTIONS, Answer, HttpClient, HttpError
-from outrider_plugins.issuer_address import public
 from outrider_plugins.strict_json import json_object
+from outrider_plugins.trusted_url import public
 
 _log = logging.getLogger("outrider.plugin.introspection-auth")
 
@@ -31,7 +31,7 @@ class CantSayError(Exception):
     """The server can't say now whether a token is good."""
 
 
-class Introspection:
+class IntrospectionClient:
     """One server, and the client that it knows us as.
 
     `patience` is how long a question waits for one of our own connections, in seconds: no fault of the server's.
