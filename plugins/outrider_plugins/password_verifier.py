@@ -58,17 +58,16 @@ class PasswordVerifier:
 
         Awaiting raises `PoolFullError` where too many wait already.
         """
+        known = self._known.get(username)
+        if known and hmac.compare_digest(known.digest, self._digest(username, password)):
+            self._known.move_to_end(username)
+            return known.identity
         row = self._rows.get(username)
         stored = self._decoy if row is None else row.stored
         if not stored.cost:
             matches = stored.matches(password.encode())
             return row.identity() if matches and row else None
-        digest = self._digest(username, password)
-        known = self._known.get(username)
-        if known and hmac.compare_digest(known.digest, digest):
-            self._known.move_to_end(username)
-            return known.identity
-        return self._shared(digest, username, password)
+        return self._shared(self._digest(username, password), username, password)
 
     async def _shared(self, digest: bytes, username: str, password: str) -> Identity | None:
         """Takes part in the verification of this pair, and begins it if nobody has."""
