@@ -192,12 +192,12 @@ def render_kong(
 @sentences
 def check(file: Path) -> None:
     """Checks FILE: one line for each mistake, FILE:LINE: where: what is wrong: remedy."""
-    from outrider_cli import describe
+    from outrider_cli.doubts import doubts
     from outrider_cli.loading import Source
 
     source = Source.read(file)
-    for warning in describe.warnings(source.configuration):
-        click.echo(warning, err=True)
+    for doubt in doubts(source.configuration):
+        click.echo(doubt, err=True)
     routes, plugins = len(source.configuration.routes), len(source.configuration.plugins)
     click.echo(f"{file}: no mistakes in {routes} routes and {plugins} plugins")
 

@@ -1,0 +1,100 @@
+"""What is allowed in a file and still worth a word."""
+
+from collections.abc import Awaitable
+from pathlib import Path
+
+import pytest
+
+from outrider import Plugin, Reply, Request, Response, discovery
+from outrider.config import build
+from outrider.config.document import parse
+from outrider_cli.doubts import doubts
+
+
+class Silent(Plugin):
+    def on_request(self, request: Request) -> None: ...
+
+
+class Waiting(Plugin):
+    async def on_request(self, request: Request) -> None: ...
+
+
+class Afterwards(Plugin):
+    def on_response(self, request: Request, response: Response) -> Reply: ...
+
+
+class Refusing(Plugin):
+    def on_request(self, request: Request) -> Reply | Awaitable[Reply]: ...
+
+
+class Reading(Plugin):
+    def on_request(self, request: Request) -> None: ...
+
+    def on_request_body(self, request: Request, body: bytes) -> Reply: ...
+
+
+class Unsaid(Plugin):
+    def on_request(self, request):  # type: ignore[no-untyped-def] # noqa: ANN001
+        ...
+
+
+@pytest.mark.parametrize(
+    ("cls", "warned"),
+    [(Silent, False), (Waiting, False), (Afterwards, False), (Refusing, True), (Reading, True), (Unsaid, True)],
+)
+def test_continue_is_worth_a_warning_where_the_plugin_may_refuse(cls: type[Plugin], *, warned: bool) -> None:
+    text = '_format_version: "3.0"\nplugins: [{name: it, config: {on_error: continue}}]'
+    warnings = doubts(build(parse(text, "file.yaml", Path()), {"it": cls}))
+    assert bool(warnings) == warned
+    assert all(warning.startswith("file.yaml:2: plugin it: warning: ") for warning in warnings)
+
+
+FILE = """_format_version: "3.0"
+consumers: [{username: guest}, {username: nobody}]
+services:
+  - name: orders
+    url: http://127.0.0.1:1
+    routes: [{name: orders, paths: [/orders]}, {name: more, paths: [/more]}]
+plugins:
+"""
+
+
+@pytest.mark.parametrize(
+    ("plugins", "expected"),
+    [
+        (["{name: key-auth}"], []),
+        (["{name: key-auth}", "{name: acl, config: {allow: [a]}}"], []),
+        (["{name: key-auth}", "{name: basic-auth}"], []),
+        (["{name: key-auth, config: {anonymous: guest}}", "{name: basic-auth, config: {anonymous: guest}}"], []),
+        (
+            ["{name: acl, config: {allow: [a]}}"],
+            [
+                "8: plugin acl: warning: on the route orders no plugin finds out who calls, so everybody gets 401",
+                "8: plugin acl: warning: on the route more no plugin finds out who calls, so everybody gets 401",
+            ],
+        ),
+        (["{name: acl, consumer: guest, config: {allow: [a]}}"], []),
+        (
+            ["{name: key-auth}", "{name: basic-auth, service: orders, config: {anonymous: guest}}"],
+            [
+                "9: plugin basic-auth: warning: on the route orders it has anonymous, and another one has not",
+                "9: plugin basic-auth: warning: on the route more it has anonymous, and another one has not",
+            ],
+        ),
+        (
+            [
+                "{name: key-auth, config: {anonymous: nobody}}",
+                "{name: basic-auth, route: more, config: {anonymous: guest}}",
+            ],
+            ["9: plugin basic-auth: warning: on the route more it has another anonymous consumer than the one"],
+        ),
+    ],
+)
+def test_what_plugins_that_authenticate_mean_together_is_worth_a_warning(
+    plugins: list[str], expected: list[str]
+) -> None:
+    text = FILE + "".join(f"  - {one}\n" for one in plugins)
+    found = doubts(build(parse(text, "file.yaml", Path()), discovery.installed()))
+    assert [one[: len(wanted) + 10] for one, wanted in zip(found, expected, strict=True)] == [
+        f"file.yaml:{wanted}" for wanted in expected
+    ]
