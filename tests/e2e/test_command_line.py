@@ -17,8 +17,11 @@ from harness.sample import CONSUMERS, PLUGINS
 
 WRONG_INPUT, WRONG_COMMAND, NOT_STARTED = 1, 2, 3
 BUNDLED = [
+    "acl",
+    "basic-auth",
     "correlation-id",
     "cors",
+    "introspection-auth",
     "ip-restriction",
     "jwt-auth",
     "key-auth",
