@@ -8,12 +8,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from outrider import Auth, Consumer, HeaderName, Identity, Needs, Refusal, Request, Runtime
+from outrider import Consumer, HeaderName, Identity, Needs, Refusal, Request, Runtime
 from outrider.auth import IDENTITY_HEADERS, Outcome
 from outrider_plugins.authorization import Scheme
 from outrider_plugins.claims import Claims, as_header, as_texts, scopes
-from outrider_plugins.credential_source import CredentialSource, ParameterName
+from outrider_plugins.credential_source import CredentialSource
 from outrider_plugins.members import member
+from outrider_plugins.placed_auth import PlacedAuth
 
 _BEARER = Scheme("bearer")
 _NO_TOKEN = ""
@@ -42,7 +43,7 @@ Values = Annotated[
 ]
 
 
-class BearerAuth(Auth, abstract=True):
+class BearerAuth(PlacedAuth, abstract=True):
     """Finds the one token of a request; a subclass says what it proves."""
 
     header: HeaderName | None = Field(
@@ -50,8 +51,6 @@ class BearerAuth(Auth, abstract=True):
         description="The header that carries the token, after `Bearer` in `authorization` and alone in any other; "
         "null for none.",
     )
-    query: ParameterName | None = Field(default=None, description="The query parameter that carries the token.")
-    cookie: ParameterName | None = Field(default=None, description="The cookie that carries the token.")
     claims_to_headers: dict[str, HeaderName] = Field(
         default_factory=dict[str, HeaderName],
         description="Claims that upstream is told, each with its header; a dot leads into an object: realm.role.",
@@ -77,12 +76,6 @@ class BearerAuth(Auth, abstract=True):
     hide: bool = Field(
         default=False, description="Whether a good token is removed from what goes upstream; a bad one always is."
     )
-
-    @model_validator(mode="after")
-    def _has_a_place(self) -> Self:
-        if not (self.header or self.query or self.cookie):
-            raise ValueError("looks for the token nowhere: give header, query or cookie")
-        return self
 
     @model_validator(mode="after")
     def _each_header_once(self) -> Self:

@@ -1,19 +1,18 @@
 """The plugin key-auth: consumers prove who they are with a secret key."""
 
 from hashlib import sha256
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from pydantic import model_validator
-
-from outrider import Auth, Consumers, Credential, HeaderName, Identity, Refusal, Request, Runtime
-from outrider_plugins.credential_source import CredentialSource, ParameterName
+from outrider import Consumers, Credential, HeaderName, Identity, Refusal, Request, Runtime
+from outrider_plugins.credential_source import CredentialSource
 from outrider_plugins.hashed_secrets import looks_hashed, sha256_digest
+from outrider_plugins.placed_auth import PlacedAuth
 
 SIZE = 5_000
 """For how many keys what upstream is told is at hand; for one more, all of it is made anew when it is needed."""
 
 
-class KeyAuth(Auth):
+class KeyAuth(PlacedAuth):
     """Lets requests in that carry the key of a consumer, in a header, a query parameter or a cookie.
 
     The keys are the consumers' `keyauth_credentials`, in clear or as `sha256:` and the 64 hexadecimal digits of the
@@ -24,16 +23,6 @@ class KeyAuth(Auth):
 
     header: HeaderName | None = "x-api-key"
     """The header that carries the key; null for none. A key with a comma can't be sent in it."""
-    query: ParameterName | None = None
-    """The query parameter that carries the key."""
-    cookie: ParameterName | None = None
-    """The cookie that carries the key."""
-
-    @model_validator(mode="after")
-    def _has_a_place(self) -> Self:
-        if not (self.header or self.query or self.cookie):
-            raise ValueError("looks for the key nowhere: give header, query or cookie")
-        return self
 
     def check(self, consumers: Consumers, /) -> None:
         _credentials(consumers)

@@ -158,6 +158,8 @@ def test_kong_waits_for_nothing_that_only_a_server_needs(name: str) -> None:
 
 def test_kong_waits_for_no_plugin_but_the_one_that_it_asks_for() -> None:
     modules = imported_for("outrider-key-auth")
-    expected = {f"outrider_plugins.{name}" for name in ("key_auth", "credential_source", "hashed_secrets")}
+    expected = {
+        f"outrider_plugins.{name}" for name in ("key_auth", "placed_auth", "credential_source", "hashed_secrets")
+    }
     assert {one for one in modules if one.startswith("outrider_plugins.")} == expected
     assert not modules & {"jwt", "cryptography"}

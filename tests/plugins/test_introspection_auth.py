@@ -436,7 +436,7 @@ def test_neither_tokens_nor_the_secret_are_in_a_log_or_a_representation(caplog: 
         ({"remember_bad": 301}, "remember_bad"),
         ({"break_after": 0}, "break_after"),
         ({"client_auth": "none"}, "client_auth"),
-        ({"header": None}, "looks for the token nowhere"),
+        ({"header": None}, "looks for its credential nowhere"),
     ],
 )
 def test_mistakes_are_told_without_the_secret(fields: Any, message: str) -> None:

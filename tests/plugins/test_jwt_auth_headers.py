@@ -239,7 +239,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"issuers": [{"issuer": "acme"}]}, "no jwks is given, so the issuer is asked for its keys: it must be https"),
     ({"issuers": [{"issuer": "https://a.example?b"}]}, "must be an address without a query"),
     ({"issuers": [{"issuer": ISSUER, "jwks": "good.json", "keep_keys": 599}]}, "issuers[0].keep_keys"),
-    ({"header": None}, "looks for the token nowhere"),
+    ({"header": None}, "looks for its credential nowhere"),
     ({"header": "x-token", "claims_to_headers": {"a": "X-Token"}}, "'x-token' is taken"),
     ({"any_scopes": ["a b"]}, "any_scopes"),
     ({"required_claims": {"hd": [{"a": 1}]}}, "required_claims"),

@@ -198,7 +198,7 @@ def test_the_key_is_in_no_log_and_no_representation(caplog: pytest.LogCaptureFix
 
 
 def test_a_place_for_the_key_is_needed() -> None:
-    with pytest.raises(ValueError, match="looks for the key nowhere"):
+    with pytest.raises(ValueError, match="looks for its credential nowhere"):
         KeyAuth(header=None)
 
 
