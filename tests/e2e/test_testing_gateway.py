@@ -140,7 +140,8 @@ def test_a_fault_is_in_the_outcome_and_in_the_log_of_the_test(
     assert str(outcome.error).startswith(f"plugin shouts: {fault.format(**places)}")
     assert caplog.record_tuples == [("outrider.plugin", logging.ERROR, str(outcome.error))]
     assert "hunter2" not in shared.log
-    assert outcome.status == 500
+    # The response's headers may be on their way by then: what follows is cut.
+    assert outcome.status == 500 or (script.startswith("response") and outcome.aborted)
 
 
 def test_an_abort_is_a_decision_and_no_fault(shared: Gateway) -> None:
