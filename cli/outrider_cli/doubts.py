@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from outrider import Auth, Plugin
 from outrider.config import Configuration
-from outrider.config.precedence import ScopedPlugin
+from outrider.config.precedence import Candidates, ScopedPlugin
 
 
 def doubts(configuration: Configuration) -> list[str]:
@@ -26,35 +26,29 @@ def _let_through(configuration: Configuration) -> Iterator[str]:
 def _strangers(configuration: Configuration) -> Iterator[str]:
     """What the plugins of one route that find out who calls mean together (docs/combining.md)."""
     for route in configuration.routes:
-        plugins = [one for some in configuration.plugins_for(route) for one in some.entries if _is_for_all(one)]
-        auths = [one for one in plugins if isinstance(one.plugin, Auth)]
-        if not auths:
-            without = (one for one in plugins if one.name == "acl")
-            yield from (
-                _line(
-                    one,
-                    f"on the route {route.name} no plugin finds out who calls, so everybody gets 401: "
-                    "add one that does, such as key-auth",
-                )
-                for one in without
-            )
+        plugins = [one for some in configuration.plugins_for(route) if (one := _for_everybody(some)) is not None]
+        auths = [(one, one.plugin.anonymous) for one in plugins if isinstance(one.plugin, Auth)]
         yield from _differing(route.name, auths)
+        if not auths:
+            words = f"on the route {route.name} no plugin finds out who calls, so everybody gets 401"
+            yield from (_line(one, f"{words}: add one that does") for one in plugins if one.name == "acl")
 
 
-def _differing(route: str, auths: Sequence[ScopedPlugin]) -> Iterator[str]:
-    named = {one.plugin.anonymous for one in auths if isinstance(one.plugin, Auth)}
-    if len(named) < 2:
+def _differing(route: str, auths: Sequence[tuple[ScopedPlugin, str | None]]) -> Iterator[str]:
+    if len({anonymous for _, anonymous in auths}) < 2:
         return
-    if None in named:
+    if any(anonymous is None for _, anonymous in auths):
         what = "has anonymous, and another one has not: that one decides alone"
     else:
         what = "has another anonymous consumer than the one before: strangers are the last one's"
-    strangers = [one for one in auths if isinstance(one.plugin, Auth) and one.plugin.anonymous is not None]
-    yield _line(strangers[-1], f"on the route {route} it {what}: give all of them the same, or none")
+    lenient = [one for one, anonymous in auths if anonymous is not None]
+    last = min(lenient, key=lambda one: one.plugin.priority)
+    yield _line(last, f"on the route {route} it {what}: give all of them the same, or none")
 
 
-def _is_for_all(one: ScopedPlugin) -> bool:
-    return one.consumer is None and one.group is None
+def _for_everybody(candidates: Candidates) -> ScopedPlugin | None:
+    """The one of a plugin's configurations that runs as long as no consumer is known."""
+    return next((one for one in candidates.entries if one.consumer is None and one.group is None), None)
 
 
 def _can_refuse(plugin: Plugin) -> bool:

@@ -75,6 +75,21 @@ plugins:
         ),
         (["{name: acl, consumer: guest, config: {allow: [a]}}"], []),
         (
+            [
+                "{name: key-auth}",
+                "{name: key-auth, service: orders, config: {anonymous: guest}}",
+                "{name: basic-auth, config: {anonymous: guest}}",
+            ],
+            [],
+        ),
+        (
+            [
+                "{name: basic-auth, route: more, config: {anonymous: guest}}",
+                "{name: key-auth, config: {anonymous: nobody}}",
+            ],
+            ["8: plugin basic-auth: warning: on the route more it has another anonymous consumer than the one"],
+        ),
+        (
             ["{name: key-auth}", "{name: basic-auth, service: orders, config: {anonymous: guest}}"],
             [
                 "9: plugin basic-auth: warning: on the route orders it has anonymous, and another one has not",
