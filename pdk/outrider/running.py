@@ -29,13 +29,17 @@ Work = Generator[_Body | Wait, bytes | None, Any]
 
 
 class HookRun:
-    """The hooks of one request, one after the other; `hook` is the one that ran last."""
+    """The hooks of one request, one after the other; `hook` is the one that ran last.
 
-    __slots__ = ("_began", "_budget", "_deadline", "hook", "request")
+    `unheard` if that one let its message on, and the request was broken off before the chain took its answer.
+    """
+
+    __slots__ = ("_began", "_budget", "_deadline", "hook", "request", "unheard")
 
     def __init__(self, request: Request, budget: float) -> None:
         self.request = request
         self.hook: Hook = "on_request"
+        self.unheard = False
         self._budget = budget
         self._began = self._deadline = clock()
 
@@ -90,6 +94,7 @@ class HookRun:
         try:
             yield waiting
         except GeneratorExit:
+            self.unheard = waiting.ended and not isinstance(waiting.take(), Response)
             self._give_up(step, waiting)
             raise
         current_request.set(self.request)

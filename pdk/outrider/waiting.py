@@ -56,6 +56,11 @@ class Wait:
             raise self._error
         return self._value
 
+    @property
+    def ended(self) -> bool:
+        """Whether the hook has come to its own end, without an error."""
+        return self._error is None
+
     def close(self) -> None:
         """Ends the hook where it waits: nobody needs its answer any more."""
         self._coroutine.close()
