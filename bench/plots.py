@@ -1,4 +1,4 @@
-"""Small plots in SVG: bars side by side or on top of each other, and lines over growing sizes."""
+"""Small plots in SVG: bars side by side or on top of each other, lines over growing sizes, curves over time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -11,6 +11,8 @@ HEIGHT = 240
 
 Bars = Mapping[str, Sequence[float]]
 """For each bar its segments."""
+Curves = Mapping[str, Sequence[tuple[float, float]]]
+"""For each curve its points."""
 Lines = Mapping[str, Mapping[str, float]]
 """For each line a value for each size."""
 
@@ -31,6 +33,26 @@ def lines(title: str, unit: str, rows: Lines) -> str:
     frame = f'<path d="M{LEFT} {TOP}V{TOP + HEIGHT}H{WIDTH - RIGHT}" fill="none" stroke="#999"/>'
     scale = [_text(LEFT - 8, TOP + 8, f"{highest:,.3g}", "end"), _text(LEFT - 8, TOP + HEIGHT, "0", "end")]
     return _svg(title, unit, TOP + HEIGHT + 36, [frame, *scale, *axis, *_legend(list(rows)), *drawn])
+
+
+def curves(title: str, unit: str, rows: Curves, ticks: Sequence[float], across: str) -> str:
+    """A curve for each row; the scales begin at nothing. `ticks` stand below, and `across` says what of."""
+    highest = max(y for row in rows.values() for _, y in row)
+    end = ticks[-1]
+
+    def at(x: float, y: float) -> str:
+        return f"{LEFT / 2 + x / end * (WIDTH - LEFT / 2 - RIGHT):.1f},{TOP + HEIGHT * (1 - y / highest):.1f}"
+
+    drawn = [
+        f'<polyline points="{" ".join(at(x, y) for x, y in row)}" fill="none" stroke="{_colour(place)}" '
+        'stroke-width="2"/>'
+        for place, row in enumerate(rows.values())
+    ]
+    axis = [_text(float(at(x, 0).partition(",")[0]), TOP + HEIGHT + 20, f"{x:g}", "middle") for x in ticks]
+    frame = f'<path d="M{at(0, highest)}L{at(0, 0)}L{at(end, 0)}" fill="none" stroke="#999"/>'
+    scale = [_text(LEFT / 2 - 8, TOP + 8, f"{highest:,.3g}", "end"), _text(LEFT / 2 - 8, TOP + HEIGHT, "0", "end")]
+    named = _text(WIDTH - RIGHT + 12, TOP + HEIGHT + 20, across, "start")
+    return _svg(title, unit, TOP + HEIGHT + 36, [frame, *scale, *axis, named, *_legend(list(rows)), *drawn])
 
 
 def _bar(place: int, row: tuple[str, Sequence[float]], longest: float) -> Iterator[str]:

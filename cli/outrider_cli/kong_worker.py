@@ -8,6 +8,7 @@ from typing import Any
 from outrider.compiling import compile_chains
 from outrider.config.instance import beside
 from outrider.metrics import Metrics
+from outrider.pressure import Pressure
 from outrider.starting import Plugins
 from outrider_cli.folder import Folder
 from outrider_cli.loading import Loaded, Source
@@ -25,7 +26,7 @@ def instances(
 
     async def make(place: str, entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Made:
         configuration = beside(loaded.configuration, place, entries, classes)
-        plugins = Plugins(configuration, folder.shared, metrics)
+        plugins = Plugins(configuration, folder.shared, metrics, sees_endings=False)
         await plugins.start()
         (chain,) = compile_chains(configuration, metrics)
         return Made(chain, plugins.stop)
@@ -34,8 +35,8 @@ def instances(
     return Instances(loaded.chains, classes, make, register, Crashes(folder.path / "crashes", name))
 
 
-async def started(instances: Instances, metrics: Metrics, descriptor: int) -> Server:
+async def started(instances: Instances, metrics: Metrics, pressure: Pressure, descriptor: int) -> Server:
     """A server on a socket that the supervisor made."""
-    server = Server(instances, metrics)
+    server = Server(instances, metrics, pressure)
     await server.start(socket.socket(fileno=descriptor))
     return server

@@ -7,7 +7,7 @@ from typing import Any
 
 from outrider.errors import OutriderError
 from outrider.plugin import Plugin
-from outrider_kong.names import CHAINS, PREFIX, phases_of
+from outrider_kong.names import CHAINS, PREFIX, phases_alone
 from outrider_kong.schema import chain_schema, plugin_schema
 
 CHAIN_PRIORITY = 3000
@@ -22,7 +22,7 @@ def info(name: str, classes: Mapping[str, type[Plugin]]) -> dict[str, Any]:
     if cls is None or not name.startswith(PREFIX):
         known = ", ".join((*CHAINS, *(PREFIX + plugin for plugin in sorted(classes))))
         raise OutriderError(f"no plugin is called {name!r} in Kong: the names are {known}")
-    return _told(name, phases_of(cls.overridden()), cls.priority, plugin_schema(name.removeprefix(PREFIX), cls, name))
+    return _told(name, phases_alone(cls), cls.priority, plugin_schema(name.removeprefix(PREFIX), cls, name))
 
 
 def _told(name: str, phases: tuple[str, ...], priority: int, schema: dict[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from outrider.plugin import Plugin
 from outrider_kong.capabilities import unseen
 from outrider_kong.consumers import KongConsumers
 from outrider_kong.crashes import Crashes, PoisonedError, event_mark
-from outrider_kong.event import PHASES, Event, Serving, refusal
+from outrider_kong.event import Event, Serving, refusal
 from outrider_kong.from_lua import restored, without_nulls
-from outrider_kong.names import CHAINS, PREFIX, phases_of
+from outrider_kong.names import CHAINS, PREFIX, phases_alone, phases_of
 from outrider_kong.register import KEPT, Register
 
 _log = logging.getLogger("outrider.kong")
@@ -186,7 +186,7 @@ class Instances:
         cls = self._classes.get(name.removeprefix(PREFIX))
         if cls is None or not name.startswith(PREFIX):
             raise OutriderError(f"no plugin is called {name!r}")
-        return PHASES
+        return frozenset(phases_alone(cls))
 
     def _of_file(self, name: str, route: str, phases: frozenset[str]) -> Serving:
         if route not in self._chains:

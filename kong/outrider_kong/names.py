@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from outrider.needs import Hook
+from outrider.plugin import Plugin
 
 PREFIX = "outrider-"
 """Stands before a plugin's name: Kong's own plugin of the same name would win over ours."""
@@ -31,6 +32,11 @@ def phases_of(hooks: Collection[Hook]) -> tuple[str, ...]:
     """The phases that hooks run in, in Kong's order; access always, since there a request's chain begins."""
     wanted = {"access", *(phase for hook, phase in _PHASES.items() if hook in hooks)}
     return tuple(phase for phase in ("access", "response", "log") if phase in wanted)
+
+
+def phases_alone(cls: type[Plugin]) -> tuple[str, ...]:
+    """The phases of a plugin that Kong runs by itself, whatever its configuration."""
+    return phases_of(cls.overridden() - cls.rare_hooks)
 
 
 def chain_for(hooks: Collection[Hook]) -> str:

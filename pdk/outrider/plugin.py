@@ -65,6 +65,10 @@ class Plugin(_Fields):
     priority: ClassVar[int] = 100
     """Plugins with a higher priority run first on requests, and last on responses."""
 
+    rare_hooks: ClassVar[frozenset[Hook]] = frozenset()
+    """Hooks that only few configurations need. Kong knows the phases of a plugin that stands by itself by its class:
+    it gets these in a chain alone."""
+
     # With Field, since a docstring below a field does not reach the subclasses that inherit it.
     on_error: Literal["deny", "continue"] = Field(
         default="deny",

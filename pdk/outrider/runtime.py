@@ -20,7 +20,8 @@ class Runtime:
     `consumers` are those of the configuration. `shared` is a folder that all workers of this gateway on this machine
     share and that outlives each of them; it goes when the gateway stops. `scope` tells the plugin's places in the
     file apart: two configurations of one plugin have different ones, and one has the same in every worker. `metrics`
-    are the worker's, for series of the plugin's own.
+    are the worker's, for series of the plugin's own. `sees_endings` says whether this worker sees each request from
+    its first phase to its ending, as behind Envoy; behind Kong another may see the next phase, and nobody the ending.
     """
 
     def __init__(
@@ -30,10 +31,12 @@ class Runtime:
         *,
         scope: str = "",
         metrics: Metrics | None = None,
+        sees_endings: bool = True,
     ) -> None:
         self.consumers = consumers or Consumers()
         self.scope = scope
         self.metrics = metrics or Metrics()
+        self.sees_endings = sees_endings
         self._shared = shared
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()

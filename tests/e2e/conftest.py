@@ -26,7 +26,7 @@ Shared = Callable[[Protocol, str], Outrider]
 USUAL = os.environ.get("OUTRIDER_TRANSPORT", "engine")
 TRANSPORTS = [USUAL, *{"engine", "grpcio"}.difference({USUAL}), *(f"{USUAL} behind {pin}" for pin in ENVOYS)]
 LONG = (
-    *("bad_requests", "bundled_plugins", "combining", "issuers", "more_plugins", "passwords"),
+    *("bad_requests", "bundled_plugins", "combining", "issuers", "limits", "more_plugins", "passwords"),
     *("sameness_form", "sameness_limits", "token_attacks", "tokens"),
 )
 ABOUT_PLUGINS = {f"test_{name}" for name in LONG}

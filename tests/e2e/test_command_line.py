@@ -19,6 +19,7 @@ WRONG_INPUT, WRONG_COMMAND, NOT_STARTED = 1, 2, 3
 BUNDLED = [
     "acl",
     "basic-auth",
+    "concurrency-limit",
     "correlation-id",
     "cors",
     "introspection-auth",

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from outrider import Consumer, Plugin, Request, Route, Runtime
 from outrider.testing import Outcome, Runner
-from outrider_plugins.counters import SharedCounters
+from outrider_plugins.counting.shared_memory import SharedCounters
 from outrider_plugins.rate_limit import Limit, RateLimit
 
 YEAR = 366 * 86_400  # no test lives long enough to see this window change
@@ -191,6 +191,71 @@ def test_no_file_of_a_worker_of_its_own_is_left_behind(tmp_path: Path) -> None:
 
 def test_the_headers_are_declared() -> None:
     assert set(limit_one("ip").needs().reply_headers) == {"ratelimit", "ratelimit-policy"}
+    assert limit_one("ip", headers=[]).needs().reply_headers == ()
+    assert "x-ratelimit-reset" in limit_one("ip", headers=["x-ratelimit"]).needs().reply_headers
+
+
+def test_the_older_headers_tell_of_the_limit_that_has_least_left(tmp_path: Path) -> None:
+    limits = [Limit(limit=9, window=YEAR), Limit(limit=3, window=YEAR - 86_400)]
+    [outcome] = send([RateLimit(limits=limits, headers=["x-ratelimit"])], Request(), shared=tmp_path)
+    told = {name: outcome.headers[f"x-ratelimit-{name}"] for name in ("limit", "remaining", "reset")}
+    assert (told["limit"], told["remaining"]) == ("3", "2")
+    assert 1 <= int(told["reset"]) <= YEAR
+    assert "ratelimit" not in outcome.headers
+
+
+def test_nothing_is_told_where_nothing_is_asked_for(tmp_path: Path) -> None:
+    passed, refused = send([limit_one("ip", headers=[])], Request(), Request(), shared=tmp_path)
+    assert not [name for outcome in (passed, refused) for name in outcome.headers if "ratelimit" in name]
+    assert refused.status == 429
+    assert int(refused.headers["retry-after"]) >= 1
+
+
+def test_gcra_tells_its_burst_and_lets_it_through_at_once(tmp_path: Path) -> None:
+    plugin = RateLimit(limit=1, window=86_400, burst=3, algorithm="gcra")
+    outcomes = send([plugin], *[Request()] * 4, shared=tmp_path)
+    assert [outcome.status for outcome in outcomes] == [200, 200, 200, 429]
+    assert outcomes[0].headers["ratelimit-policy"] == '"86400s";q=3;w=259200'
+    assert 80_000 < int(outcomes[3].headers["retry-after"]) <= 86_400
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"), [(64, [200, 429, 429]), (128, [200, 200, 200]), (127, [200, 429, 200])]
+)
+def test_the_prefix_says_how_many_addresses_count_as_one(prefix: int, expected: list[int], tmp_path: Path) -> None:
+    callers = [Request(client=f"2001:db8::{last}") for last in (2, 3, 4)]
+    assert statuses(limit_one("ip", ipv6_prefix=prefix), *callers, shared=tmp_path) == expected
+
+
+def test_a_dry_run_refuses_nobody_tells_nobody_and_counts_what_would_have_been(tmp_path: Path) -> None:
+    async def main() -> tuple[list[Outcome], dict[str, float]]:
+        runtime = Runtime(shared=tmp_path)
+        async with Runner([limit_one("ip", dry_run=True)], runtime) as runner:
+            outcomes = [await runner.send(Request(route=Route("r"))) for _ in range(3)]
+        name, help_ = (
+            "outrider_rate_limit_dry_run_total",
+            "What would have become of requests under a rate-limit with dry_run.",
+        )
+        counted = {
+            outcome: runtime.metrics.counter(name, help_, route="r", outcome=outcome).value
+            for outcome in ("passed", "refused")
+        }
+        return outcomes, counted
+
+    outcomes, counted = asyncio.run(main())
+    assert [outcome.status for outcome in outcomes] == [200] * 3
+    assert not any("ratelimit" in name for outcome in outcomes for name in outcome.headers)
+    assert counted == {"passed": 1, "refused": 2}
+
+
+def test_a_dry_run_refuses_nobody_when_nobody_can_count(tmp_path: Path) -> None:
+    with somebody_holds_the_counters(tmp_path):
+        assert statuses(limit_one("ip", dry_run=True), Request(), shared=tmp_path) == [200]
+
+
+def test_an_address_of_a_storage_is_not_shown() -> None:
+    plugin = RateLimit(limit=1, window=60, storage=SecretStr("redis://user:hunter2@localhost"))
+    assert "hunter2" not in f"{plugin.storage!r} {plugin.storage}"
 
 
 @pytest.mark.parametrize(
@@ -209,9 +274,17 @@ def test_the_headers_are_declared() -> None:
         ({"limit": 1, "window": 60, "by": "header:a b"}, "no header name"),
         ({"limit": 1, "window": 60, "by": ["ip", "x"]}, "'x' is nothing to count by"),
         ({"limit": 1, "window": 60, "by": []}, "is empty"),
-        ({"limit": 1, "window": 60, "algorithm": "gcra"}, "gcra is not yet supported"),
-        ({"limit": 1, "window": 60, "burst": 2}, "not yet supported"),
-        ({"limit": 1, "window": 60, "storage": "redis://user:hunter2@h"}, "not yet supported"),
+        ({"limit": 1, "window": 60, "burst": 2}, "belongs to the algorithm gcra, not to fixed-window"),
+        ({"limits": [{"limit": 1, "window": 60, "burst": 2}]}, "belongs to the algorithm gcra"),
+        ({"limits": [{"limit": 1, "window": 60}], "burst": 2, "algorithm": "gcra"}, "give each of limits its own"),
+        ({"limit": 1, "window": YEAR, "burst": 10**12, "algorithm": "gcra"}, "too large for so slow a rate"),
+        ({"limit": 3, "window": 60, "cost": 4}, "lets only 3 pass at once: no request would"),
+        ({"limit": 5, "window": 60, "burst": 3, "algorithm": "gcra", "cost": 4}, "lets only 3 pass at once"),
+        ({"limit": 3, "window": 60, "response_cost": "x-cost"}, "no place of a number"),
+        ({"limit": 3, "window": 60, "response_cost": "json:usage"}, "no place of a number"),
+        ({"limit": 3, "window": 60, "headers": ["x"]}, "'ietf' or 'x-ratelimit'"),
+        ({"limit": 3, "window": 60, "ipv6_prefix": 129}, "less than or equal to 128"),
+        ({"limit": 1, "window": 60, "storage": "reddis://user:hunter2@h"}, "redis://"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_in_a_sentence(config: dict[str, Any], words: str) -> None:

@@ -45,7 +45,10 @@ def sample(protocol: Protocol, upstream: int, folder: Path, issuers: Sequence[Is
         *(_chunks(upstream) if protocol == "ext_proc" else []),
     ]
     gateway = {"protocol": protocol, "plugin_dirs": [PLUGINS]}
-    return {"gateway": gateway, "services": services, "consumers": CONSUMERS}
+    goldie = {"username": "goldie", "groups": [{"name": "gold"}], "keyauth_credentials": [{"key": "goldie-key"}]}
+    gold = plugin("rate-limit", limit=3, window=YEAR, headers=["x-ratelimit"])
+    groups = [{"name": "gold", "plugins": [{**gold, "service": "grouped"}]}]
+    return {"gateway": gateway, "services": services, "consumers": [*CONSUMERS, goldie], "consumer_groups": groups}
 
 
 def _authenticated(upstream: int, issuers: Sequence[Issuer], key_server: str) -> list[Config]:
@@ -102,6 +105,11 @@ def _requests(upstream: int, folder: Path) -> list[Config]:
         service("script", upstream, plugin("script", timeout=300), plugin("echo-header")),
         service("tolerant", upstream, plugin("script", on_error="continue", timeout=300), plugin("key-auth")),
         service("limited", upstream, plugin("rate-limit", limit=3, window=YEAR, by="header:x-case")),
+        service("evenly", upstream, _counted(algorithm="gcra", limit=1, burst=3)),
+        service("sliding", upstream, _counted(algorithm="sliding-window", limit=3)),
+        service("dear", upstream, _counted(limit=10, cost=4)),
+        service("tried", upstream, _counted(limit=1, dry_run=True)),
+        service("grouped", upstream, plugin("key-auth"), plugin("rate-limit", limit=1, window=YEAR)),
         service("traced", upstream, plugin("correlation-id", header="x-trace-id", trust=True), plugin("key-auth")),
         service("quiet", upstream, plugin("correlation-id", echo=False)),
         service("public", upstream, plugin("cors", origins=["*"], exposed_headers=["x-total"]), plugin("key-auth")),
@@ -112,6 +120,10 @@ def _requests(upstream: int, folder: Path) -> list[Config]:
         service("seen", upstream, plugin("seen")),
         service("played", upstream, *(plugin(name) for name in ("first", "second", "third"))),
     ]
+
+
+def _counted(**fields: object) -> Config:
+    return plugin("rate-limit", window=YEAR, by="header:x-case", headers=["ietf", "x-ratelimit"], **fields)
 
 
 def _responses(upstream: int) -> list[Config]:
@@ -127,6 +139,8 @@ def _responses(upstream: int) -> list[Config]:
     return [
         service("played-whole", upstream, *(plugin(f"whole-{name}") for name in ("first", "second", "third"))),
         service("replies", upstream, plugin("response-script", timeout=300), plugin("echo-header")),
+        service("priced", upstream, _counted(limit=100, response_cost="header:x-tokens")),
+        service("priced-by-body", upstream, _counted(limit=100, response_cost="json:/usage/tokens")),
         service("bodies", upstream, plugin("request-body"), plugin("response-body")),
         service("guarded", upstream, plugin("key-auth"), plugin("request-body")),
         service("retouched", upstream, transform),

@@ -84,7 +84,15 @@ def in_file(path: Path, environ: Mapping[str, str]) -> Found:
     for place, value in _texts(data):
         # What also stands where all may read it is no secret.
         if place in fields and value not in ordinary:
-            yield value, f"{fields[place]} of {path.name}"
+            yield from ((secret, f"{fields[place]} of {path.name}") for secret in secrets_in(value))
+
+
+def secrets_in(value: str) -> Sequence[str]:
+    """All of it; of an address only the password in it, for the rest may be told."""
+    if "://" not in value:
+        return [value]
+    password = value.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    return [password, unquote_plus(password)] if password else []
 
 
 def _secret_field(data: Any, place: Place) -> str | None:

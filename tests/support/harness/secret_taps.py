@@ -66,7 +66,7 @@ class Taps:
             _lay(*place, self._waiting.pop(place))
 
     def _secret(self, _: None, __: object, value: str) -> None:
-        self._watch.use(iter([(value, f"a SecretStr of {_caller()}")]))
+        self._watch.use((secret, f"a SecretStr of {_caller()}") for secret in sources.secrets_in(value))
 
     def _references(self, _: None, vault: Any) -> None:
         values: set[str] = vault._values

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from outrider_plugins.counters import Charge, SharedCounters, StorageTimeoutError
+from outrider_plugins.counting.fixed_window import FixedWindow
+from outrider_plugins.counting.rule import Charge
+from outrider_plugins.counting.shared_memory import SharedCounters
+from outrider_plugins.counting.storage import StorageTimeoutError
 
 FOREVER = 10**9
 NOON = 1_700_000_020.0  # 20 seconds before a full minute
@@ -19,13 +22,15 @@ NOON = 1_700_000_020.0  # 20 seconds before a full minute
 TAKE_MANY = """
 import asyncio, sys
 from pathlib import Path
-from outrider_plugins.counters import Charge, SharedCounters
+from outrider_plugins.counting.fixed_window import FixedWindow
+from outrider_plugins.counting.rule import Charge
+from outrider_plugins.counting.shared_memory import SharedCounters
 
 async def main():
-    counters = SharedCounters(Path(sys.argv[1]), clock=lambda: 1_700_000_020.0)
+    counters = SharedCounters(Path(sys.argv[1]), clock=lambda: 1_700_000_020.0, patience=30)
     passed = 0
     for _ in range(int(sys.argv[2])):
-        usages = await counters.take([Charge(b"key", 1000, 60)], patience=30)
+        usages = await counters.take([Charge(FixedWindow(1000, 60), b"key")])
         passed += usages[0].passed
     print(passed)
 
@@ -35,11 +40,13 @@ asyncio.run(main())
 TAKE_FOREVER = """
 import sys
 from pathlib import Path
-from outrider_plugins.counters import Charge, SharedCounters
+from outrider_plugins.counting.fixed_window import FixedWindow
+from outrider_plugins.counting.rule import Charge
+from outrider_plugins.counting.shared_memory import SharedCounters
 
 counters = SharedCounters(Path(sys.argv[1]), clock=lambda: 1_700_000_020.0)
 while True:
-    if counters.try_take([Charge(b"key", 10**9, 60)]):
+    if counters.try_take([Charge(FixedWindow(10**9, 60), b"key")]):
         print("one", flush=True)
 """
 
@@ -54,18 +61,21 @@ sys.stdin.read()
 DIE_AT_EACH_LINE = """
 import os, signal, sys
 from pathlib import Path
-from outrider_plugins.counters import Charge, SharedCounters
+from outrider_plugins.counting.fixed_window import FixedWindow
+from outrider_plugins.counting.rule import Charge
+from outrider_plugins.counting.shared_memory import SharedCounters
 
 path = Path(sys.argv[1])
 
 def take(counters, number):
-    return counters.try_take([Charge(b"old", 10**9, 60), Charge(b"new-%d" % number, 10**9, 60)])
+    minute = FixedWindow(10**9, 60)
+    return counters.try_take([Charge(minute, b"old"), Charge(minute, b"new-%d" % number)])
 
 def die_at(number):
     lines = 0
     def trace(frame, event, argument):
         nonlocal lines
-        if frame.f_code.co_filename.endswith("counters.py"):
+        if frame.f_code.co_filename.rpartition("/")[2] in ("shared_memory.py", "shared_table.py", "fixed_window.py"):
             lines += event == "line"
             if lines == number:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -132,7 +142,7 @@ def test_a_worker_killed_while_it_counts_loses_nothing_that_it_answered(path: Pa
         answered += sum(said(survivor) == "one" for _ in range(500))
         survivor.kill()
         answered += sum(said_at_last(worker) for worker in (victim, survivor))
-    usages = SharedCounters(path, clock=lambda: NOON).try_take([Charge(b"key", FOREVER, 60)])
+    usages = SharedCounters(path, clock=lambda: NOON).try_take([Charge(FixedWindow(FOREVER, 60), b"key")])
     assert usages is not None
     counted = FOREVER - usages[0].remaining - 1
     assert answered <= counted <= answered + 2
@@ -147,8 +157,8 @@ def test_a_worker_killed_at_any_line_leaves_the_table_whole(path: Path) -> None:
 
 
 async def hold_and_take(path: Path, stop: "signal.Signals | None") -> float:
-    counters = SharedCounters(path, clock=lambda: NOON)
-    charge = [Charge(b"key", 2, 60)]
+    counters = SharedCounters(path, clock=lambda: NOON, patience=0.05)
+    charge = [Charge(FixedWindow(2, 60), b"key")]
     await counters.take(charge)
     with process(HOLD_THE_LOCK, path) as holder:
         assert said(holder) == "held"
@@ -156,7 +166,7 @@ async def hold_and_take(path: Path, stop: "signal.Signals | None") -> float:
             holder.send_signal(stop)
         begun = time.monotonic()
         with pytest.raises(StorageTimeoutError):
-            await counters.take(charge, patience=0.05)
+            await counters.take(charge)
         waited = time.monotonic() - begun
         holder.kill()
         holder.wait()
@@ -171,10 +181,10 @@ def test_a_lock_that_is_held_is_waited_for_no_longer_than_asked(path: Path, stop
 
 def test_whoever_waits_gets_the_lock_when_it_is_released(path: Path) -> None:
     async def main() -> list[bool]:
-        counters = SharedCounters(path, clock=lambda: NOON)
+        counters = SharedCounters(path, clock=lambda: NOON, patience=30)
         with process(HOLD_THE_LOCK, path) as holder:
             assert said(holder) == "held"
-            waiting = asyncio.create_task(counters.take([Charge(b"key", 1, 60)], patience=30))
+            waiting = asyncio.create_task(counters.take([Charge(FixedWindow(1, 60), b"key")]))
             await asyncio.sleep(0)
             holder.kill()
             return [usage.passed for usage in await waiting]
@@ -186,4 +196,4 @@ def test_a_held_lock_never_blocks(path: Path) -> None:
     counters = SharedCounters(path, clock=lambda: NOON)
     with process(HOLD_THE_LOCK, path) as holder:
         assert said(holder) == "held"
-        assert counters.try_take([Charge(b"key", 1, 60)]) is None
+        assert counters.try_take([Charge(FixedWindow(1, 60), b"key")]) is None

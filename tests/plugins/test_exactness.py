@@ -1,0 +1,66 @@
+"""Four workers at once let through what the formula says on the storage's own clock, also if one is killed."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.counting import Workers
+from harness.redis_server import RedisServer
+from outrider_plugins.counting.algorithm import Algorithm
+
+IN_MEMORY, IN_REDIS = 200_000, 20_000
+YEAR = 366 * 86_400
+every_algorithm = pytest.mark.parametrize("algorithm", ["fixed-window", "sliding-window", "gcra"])
+
+
+def started(storage: str, algorithm: Algorithm, requests: int, folder: Path) -> Workers:
+    """Workers under a limit that about half of their requests pass."""
+    if algorithm == "fixed-window":
+        return Workers(storage, algorithm, requests // 2, YEAR, folder)
+    return Workers(storage, algorithm, requests // 20, 1, folder)
+
+
+def check(workers: Workers, requests: int) -> None:
+    answers = workers.answers(requests)
+    assert len(answers) == requests
+    assert [passed for _, passed in answers] == workers.reference(answers)
+    assert {passed for _, passed in answers} == {True, False}
+    if workers.algorithm == "fixed-window":
+        assert sum(passed for _, passed in answers) == workers.limit
+
+
+def check_with_a_killed_worker(workers: Workers, requests: int, *, lost: int) -> None:
+    answers = workers.answers(requests, kill=True)
+    passed, expected = (sum(each) for each in ([passed for _, passed in answers], workers.reference(answers)))
+    # What was counted and not answered any more takes its place; in sliding windows in the next one, too.
+    assert expected - 2 * lost <= passed <= expected
+
+
+@every_algorithm
+def test_in_memory_every_answer_is_that_of_the_formula(algorithm: Algorithm, tmp_path: Path) -> None:
+    check(started(str(tmp_path / "counters"), algorithm, IN_MEMORY, tmp_path), IN_MEMORY)
+
+
+@every_algorithm
+def test_in_memory_a_killed_worker_costs_no_more_than_the_request_it_was_at(
+    algorithm: Algorithm, tmp_path: Path
+) -> None:
+    workers = started(str(tmp_path / "counters"), algorithm, IN_MEMORY // 10, tmp_path)
+    check_with_a_killed_worker(workers, IN_MEMORY // 10, lost=1)
+
+
+@every_algorithm
+def test_in_a_server_every_answer_is_that_of_the_formula(
+    algorithm: Algorithm, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    redis_server.ask("FLUSHALL")
+    check(started(redis_server.address, algorithm, IN_REDIS, tmp_path), IN_REDIS)
+
+
+@every_algorithm
+def test_in_a_server_a_killed_worker_costs_no_more_than_the_requests_it_was_at(
+    algorithm: Algorithm, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    redis_server.ask("FLUSHALL")
+    workers = started(redis_server.address, algorithm, IN_REDIS, tmp_path)
+    check_with_a_killed_worker(workers, IN_REDIS, lost=20)
