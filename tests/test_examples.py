@@ -9,6 +9,7 @@ import sys
 import tempfile
 from base64 import b64encode
 from collections.abc import Generator
+from contextlib import contextmanager
 from hashlib import sha256
 from hmac import HMAC
 from pathlib import Path
@@ -177,15 +178,21 @@ def test_guests_may_call_less_often_than_others() -> None:
     assert shops == [None] * 4
 
 
-@pytest.fixture
-def workers(tmp_path: Path) -> Generator[list[str]]:
-    """The sockets of `outrider serve envoy examples/envoy/outrider.yaml`."""
+@contextmanager
+def _serving(file: Path, here: Path) -> Generator[list[str]]:
+    """The sockets of `outrider serve envoy` with an example."""
     # Not tmp_path: a unix socket's path must be short.
     with tempfile.TemporaryDirectory(prefix="sockets-") as folder:
-        config = yaml.safe_load((ENVOY / "outrider.yaml").read_text())
-        with Outrider(tmp_path, config, "serve", "envoy", "--listen", f"unix:{folder}") as gateway:
+        config = yaml.safe_load(file.read_text())
+        with Outrider(here, config, "serve", "envoy", "--listen", f"unix:{folder}") as gateway:
             gateway.ready()
             yield [f"{folder}/worker-{index}.sock" for index in range(2)]
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Generator[list[str]]:
+    with _serving(ENVOY / "outrider.yaml", tmp_path) as sockets:
+        yield sockets
 
 
 def test_an_envoy_of_your_own_asks_the_workers(workers: list[str]) -> None:
@@ -244,6 +251,27 @@ def test_the_envoy_of_your_own_has_what_the_command_prints() -> None:
     assert resources["clusters"][1:] == printed["clusters"]
 
 
+def test_an_envoy_of_your_own_has_the_limits_of_the_file(tmp_path: Path) -> None:
+    with _serving(EXAMPLES / "rate-limit-service.yaml", tmp_path) as sockets, Upstream() as upstream:
+        bootstrap = _bootstrap(sockets, upstream.port, "rate-limit-service.yaml")
+        with Envoy(_envoy(), bootstrap).ready() as envoy:
+            orders = [http1.request(envoy.port(), "/orders", ("x-account", "trial")) for _ in range(7)]
+            assert [answer.status for answer in orders] == [200] * 5 + [429] * 2
+            assert "5;w=2592000" in (orders[0].get("x-ratelimit-limit") or "")
+            assert orders[6].get("retry-after")
+            other = http1.request(envoy.port(), "/orders", ("x-account", "shop"))
+            assert (other.status, other.get("x-ratelimit-limit")) == (200, '10, 10;w=1, 100;w=3600;name="orders"')
+            assert http1.request(envoy.port(), "/").get("x-ratelimit-limit") == "10, 10;w=1"
+
+
+def test_the_limits_fail_closed_without_workers() -> None:
+    with Upstream() as upstream:
+        bootstrap = _bootstrap(["/nowhere"] * 2, upstream.port, "rate-limit-service.yaml")
+        with Envoy(_envoy(), bootstrap).ready() as envoy:
+            assert http1.request(envoy.port(), "/").status == 503
+        assert not upstream.requests
+
+
 def _envoy() -> Path:
     try:
         return Path(find_envoy())
@@ -251,9 +279,9 @@ def _envoy() -> Path:
         pytest.skip(str(error))
 
 
-def _bootstrap(workers: list[str], upstream: int) -> dict[str, Any]:
-    """examples/envoy/envoy.yaml with addresses of this test."""
-    document: dict[str, Any] = yaml.safe_load((ENVOY / "envoy.yaml").read_text())
+def _bootstrap(workers: list[str], upstream: int, name: str = "envoy.yaml") -> dict[str, Any]:
+    """An Envoy of examples/envoy with addresses of this test."""
+    document: dict[str, Any] = yaml.safe_load((ENVOY / name).read_text())
     resources = document["static_resources"]
     resources["listeners"][0]["address"]["socket_address"]["port_value"] = 0
     addresses: list[list[dict[str, Any]]] = [

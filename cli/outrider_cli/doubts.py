@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from outrider import Auth, Plugin
 from outrider.config import Configuration
 from outrider.config.precedence import Candidates, ScopedPlugin
+from outrider.config.rate_limits import Descriptor
+from outrider.config.where import Place
 
 
 def doubts(configuration: Configuration) -> list[str]:
     """One line for each, with file and line."""
-    found = [*_let_through(configuration), *_strangers(configuration)]
+    judges = (_let_through, _uncounted, _strangers, _without_effect)
+    found = (line for judge in judges for line in judge(configuration))
     return list(dict.fromkeys(f"{configuration.document.file}:{line}" for line in found))
 
 
@@ -21,6 +24,15 @@ def _let_through(configuration: Configuration) -> Iterator[str]:
                 one,
                 "on_error is continue, so a request that it would refuse gets through when it fails: set it to deny",
             )
+
+
+def _uncounted(configuration: Configuration) -> Iterator[str]:
+    """What plugins that count let through on purpose."""
+    for one in configuration.plugins:
+        if getattr(one.plugin, "dry_run", False):
+            yield _line(one, "dry_run is true, so it refuses nobody: remove it when the figures are right")
+        elif getattr(one.plugin, "on_storage_error", "deny") == "allow":
+            yield _line(one, "on_storage_error is allow, so what can't be counted gets through: set it to deny")
 
 
 def _strangers(configuration: Configuration) -> Iterator[str]:
@@ -49,6 +61,23 @@ def _differing(route: str, auths: Sequence[tuple[ScopedPlugin, str | None]]) -> 
 def _for_everybody(candidates: Candidates) -> ScopedPlugin | None:
     """The one of a plugin's configurations that runs as long as no consumer is known."""
     return next((one for one in candidates.entries if one.consumer is None and one.group is None), None)
+
+
+def _without_effect(configuration: Configuration) -> Iterator[str]:
+    service = configuration.gateway.rate_limit_service
+    for index, domain in enumerate(service.domains if service else ()):
+        place: Place = ("gateway", "rate_limit_service", "domains", index)
+        yield from _no_metrics(configuration, domain.descriptors, place)
+
+
+def _no_metrics(configuration: Configuration, found: Sequence[Descriptor], above: Place) -> Iterator[str]:
+    for index, one in enumerate(found):
+        place = (*above, "descriptors", index)
+        for field in ("detailed_metric", "value_to_metric"):
+            if getattr(one, field):
+                told = configuration.document.mistake(place, f"warning: {field} has no effect here", "remove it")
+                yield str(told).removeprefix(f"{told.file}:")
+        yield from _no_metrics(configuration, one.descriptors, place)
 
 
 def _can_refuse(plugin: Plugin) -> bool:

@@ -1,7 +1,7 @@
 """From a file to chains: what every command needs before it does anything."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from outrider import discovery
 from outrider.chain import Chain
 from outrider.compiling import compile_chains, identity_headers
-from outrider.config import Configuration, Gateway, build
+from outrider.config import Configuration, Gateway, Mistake, build
 from outrider.config.document import parse, read_text
 from outrider.metrics import Metrics
 from outrider.plugin import Plugin
@@ -76,7 +76,15 @@ class Source:
     def configuration(self) -> Configuration:
         """What the text says, checked for its gateway. Raises `ConfigError` with every mistake."""
         document = parse(self.text, str(self.path), self.path.resolve().parent)
-        return build(document, discovery.installed(), self._in_folder, also=_UNSUPPORTED[self.kind])
+        return build(document, discovery.installed(), self._in_folder, also=self._objections)
+
+    def _objections(self, configuration: Configuration) -> Iterator[Mistake]:
+        yield from _UNSUPPORTED[self.kind](configuration)
+        if configuration.gateway.rate_limit_service is not None:
+            # Few files have one.
+            from outrider_cli import rate_limits
+
+            yield from rate_limits.mistakes(configuration)
 
     def classes(self) -> Mapping[str, type[Plugin]]:
         """All plugins by name: the installed ones, and those of the file's plugin_dirs."""

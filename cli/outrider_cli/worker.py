@@ -23,6 +23,7 @@ import uvloop
 from outrider import logs
 from outrider.errors import OutriderError
 from outrider.metrics import Metrics
+from outrider.pressure import Pressure
 from outrider.starting import Plugins
 from outrider_cli.folder import Folder, Shift
 from outrider_cli.loading import Source
@@ -62,20 +63,23 @@ async def _work(options: argparse.Namespace, folder: Folder, shift: Shift) -> No
     loaded = source.load(metrics)
     log = loaded.configuration.gateway.log
     logs.configure(log.level, log.format)
-    plugins = Plugins(loaded.configuration, folder.shared, metrics)
+    plugins = Plugins(loaded.configuration, folder.shared, metrics, sees_endings=source.kind == "envoy")
     await plugins.start()
+    pressure = Pressure(loaded.configuration.gateway.queue_budget / 1000, metrics)
+    pressure.watch()
     if source.kind == "envoy":
         # Kong's workers need none of it, and grpcio takes a while to import.
         from outrider_cli import envoy_worker
 
-        await _serve(await envoy_worker.started(loaded, metrics, options.address, options.transport), metrics)
+        place = options.address, options.transport, folder.shared
+        await _serve(await envoy_worker.started(loaded, metrics, pressure, *place), metrics)
     else:
         from outrider_cli import kong_worker
 
         name = f"{shift.name}{options.index}"
         made = kong_worker.instances(source, loaded, folder, name, options.numbers, metrics)
         descriptor = int(options.address.removeprefix(INHERITED))
-        await _serve(await kong_worker.started(made, metrics, descriptor), metrics)
+        await _serve(await kong_worker.started(made, metrics, pressure, descriptor), metrics)
         await made.stop()
     await plugins.stop()
     beating.cancel()

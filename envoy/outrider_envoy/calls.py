@@ -5,12 +5,13 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from outrider.grpc_status import GrpcStatus
 from outrider.metrics import Gauge, Metrics
+from outrider.pressure import Pressure
 from outrider.waiting import Wait
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.ext_authz import Check
@@ -18,6 +19,8 @@ from outrider_envoy.ext_proc import Conversation
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest
 from outrider_envoy.proto.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from outrider_envoy.proto.rate_limit_pb2 import RateLimitRequest
+from outrider_envoy.rate_limits import RateLimitCheck, RateLimits
 from outrider_envoy.reading import CLIENT_KEY
 from outrider_envoy.selection import ROUTE_KEY, Chains
 
@@ -25,9 +28,12 @@ _log = logging.getLogger("outrider.envoy")
 
 PROCESS = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
 CHECK = "/envoy.service.auth.v3.Authorization/Check"
+RATE_LIMIT = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"
 HEALTH = "/grpc.health.v1.Health/Check"
 
-_MessageT = TypeVar("_MessageT", ProcessingRequest, CheckRequest, HealthCheckRequest)
+_MessageT = TypeVar("_MessageT", ProcessingRequest, CheckRequest, RateLimitRequest, HealthCheckRequest)
+_AskedT = TypeVar("_AskedT", CheckRequest, RateLimitRequest)
+_ReadT_contra = TypeVar("_ReadT_contra", contravariant=True)
 
 
 class Status(NamedTuple):
@@ -60,20 +66,31 @@ class Call(Protocol):
 class Calls:
     """The services of one worker."""
 
-    def __init__(self, chains: Chains, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        chains: Chains,
+        metrics: Metrics,
+        rate_limits: RateLimits | None = None,
+        pressure: Pressure | None = None,
+    ) -> None:
         self.serving = False
         self._chains = chains
+        self._rate_limits = rate_limits
+        self._pressure = pressure
         self._metrics = metrics
         self._in_flight = metrics.gauge("outrider_requests_in_flight", "Requests that plugins are at work on.")
 
     def open(self, path: str, metadata: Mapping[str, str]) -> Call | Status:
         """The call of a method, or how it ends if nobody serves it."""
         if path == PROCESS:
-            conversation = Conversation(self._chains, metadata.get(ROUTE_KEY))
+            conversation = Conversation(self._chains, metadata.get(ROUTE_KEY), self._pressure)
             return _Process(conversation, self._metrics, self._in_flight)
         if path == CHECK:
-            check = Check(self._chains, metadata.get(ROUTE_KEY), metadata.get(CLIENT_KEY))
-            return _Check(check, self._metrics, self._in_flight)
+            check = Check(self._chains, metadata.get(ROUTE_KEY), metadata.get(CLIENT_KEY), self._pressure)
+            return _Check(CheckRequest, check, self._metrics, self._in_flight)
+        if path == RATE_LIMIT and self._rate_limits is not None:
+            limits = RateLimitCheck(self._rate_limits, self._pressure)
+            return _Check(RateLimitRequest, limits, self._metrics, self._in_flight)
         return _Health(serving=self.serving) if path == HEALTH else _UNKNOWN
 
 
@@ -99,8 +116,8 @@ class _Process:
         in_flight.add(1)
 
     def receive(self, message: bytes) -> Wait | Sequence[bytes]:
-        _beat(self._metrics)
-        return self._sent(self._conversation.receive(_parsed(ProcessingRequest, message)))
+        now = _beat(self._metrics)
+        return self._sent(self._conversation.receive(_parsed(ProcessingRequest, message), now))
 
     def resume(self) -> Wait | Sequence[bytes]:
         return self._sent(self._conversation.resume())
@@ -121,24 +138,33 @@ class _Process:
         return (answer, *rest)
 
 
-class _Check:
-    """An ext_authz check: one message, one answer."""
+class _Checks(Protocol[_ReadT_contra]):
+    """What makes one answer of one message."""
 
-    __slots__ = ("_answered", "_asked", "_check", "_in_flight", "_metrics")
+    def receive(self, message: _ReadT_contra, now: float, /) -> bytes | Wait: ...
+    def resume(self) -> bytes | Wait: ...
+    def close(self) -> None: ...
 
-    def __init__(self, check: Check, metrics: Metrics, in_flight: Gauge) -> None:
-        self._check = check
+
+class _Check(Generic[_AskedT]):
+    """A call of one message and one answer: of ext_authz, or of the rate limit service."""
+
+    __slots__ = ("_answered", "_asked", "_check", "_in_flight", "_kind", "_metrics")
+
+    def __init__(self, kind: type[_AskedT], check: _Checks[_AskedT], metrics: Metrics, in_flight: Gauge) -> None:
+        self._kind: type[_AskedT] = kind
+        self._check: _Checks[_AskedT] = check
         self._metrics = metrics
         self._in_flight = in_flight
         self._asked = self._answered = False
         in_flight.add(1)
 
     def receive(self, message: bytes) -> Wait | Sequence[bytes]:
-        _beat(self._metrics)
+        now = _beat(self._metrics)
         if self._asked:
             raise ProtocolError("a second message in one check")
         self._asked = True
-        return self._sent(self._check.receive(_parsed(CheckRequest, message)))
+        return self._sent(self._check.receive(_parsed(self._kind, message), now))
 
     def resume(self) -> Wait | Sequence[bytes]:
         return self._sent(self._check.resume())
@@ -182,9 +208,11 @@ class _Health:
     def close(self, *, lost: bool = False) -> None: ...
 
 
-def _beat(metrics: Metrics) -> None:
+def _beat(metrics: Metrics) -> float:
     # The heart beats in the same loop, which many busy calls can keep from it.
-    metrics.beat(time.monotonic())
+    now = time.monotonic()
+    metrics.beat(now)
+    return now
 
 
 def _parsed(kind: type[_MessageT], raw: bytes) -> _MessageT:

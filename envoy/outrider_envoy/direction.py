@@ -50,6 +50,13 @@ class Direction:
         """Takes over how Envoy is configured."""
         self.configured = self.mode = mode
 
+    def begin(self, *, ended: bool, bodiless: bool, length: str | None) -> None:
+        """Its headers have come."""
+        self.ended = self.over = ended
+        self.bodiless = ended or bodiless
+        self.length = length
+        self.state = "headers"
+
     def wanted(self, *, resizes: bool) -> Mode:
         """The mode that fits what the chain still wants of this message."""
         if self.state == "awaits body":

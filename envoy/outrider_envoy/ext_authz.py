@@ -5,14 +5,16 @@ from typing import cast
 
 from outrider.exchange import Exchange, Walk
 from outrider.grpc_status import GrpcStatus
+from outrider.pressure import Pressure
 from outrider.request import Request
 from outrider.response import Refusal
 from outrider.verdict import NO_ROUTE, PASS, UNCHECKED, Reply, Verdict, reply
 from outrider.waiting import Wait
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.marks import DECIDED
+from outrider_envoy.overload import refusing
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest, CheckResponse, Status
-from outrider_envoy.reading import checked_request, is_partial, refused_upgrade
+from outrider_envoy.reading import checked_fields, checked_request, is_partial, refused_upgrade
 from outrider_envoy.selection import ROUTE_KEY, Chains
 from outrider_envoy.wire import number, number_tag, sized, tag, text_header
 
@@ -42,18 +44,23 @@ class Check:
     `receive` gives the answer in bytes, or a `Wait`: let it settle, then call `resume`. `close` at the end.
     """
 
-    def __init__(self, chains: Chains, route: str | None, client: str | None = None) -> None:
+    def __init__(
+        self, chains: Chains, route: str | None, client: str | None = None, pressure: Pressure | None = None
+    ) -> None:
         self._chains = chains
         self._route = route
         self._client = client
+        self._pressure = pressure
         self._exchange: Exchange | None = None
         self._walk: Walk | None = None
         self._body: bytes | None = None
         self._broken = False
 
-    def receive(self, message: CheckRequest) -> Sent:
-        """The answer to the check."""
+    def receive(self, message: CheckRequest, now: float = 0.0) -> Sent:
+        """The answer to the check, which was read at `now`."""
         try:
+            if self._pressure is not None and self._pressure.sheds(now):
+                return _refuse_unread(checked_fields(message))
             request = checked_request(message, self._client)
             named = message.attributes.context_extensions.get(ROUTE_KEY, self._route)
             chain = self._chains.find(named, request)
@@ -145,6 +152,9 @@ def _denied(verdict: Reply) -> bytes:
     _check_text(verdict.body, "reply's body")
     status = sized(_STATUS, _CODE + number(verdict.status))
     return _REFUSED + sized(_DENIED_RESPONSE, status + b"".join(headers) + sized(_BODY, verdict.body))
+
+
+_refuse_unread = refusing(_denied)
 
 
 def _header(where: bytes, name: str, value: str, append: bytes = b"") -> bytes:

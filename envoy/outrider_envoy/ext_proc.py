@@ -13,6 +13,7 @@ from typing import cast
 from outrider.chain import Chain
 from outrider.chunks import Chunks
 from outrider.exchange import Exchange
+from outrider.pressure import Pressure
 from outrider.request import Request
 from outrider.response import Refusal, Response
 from outrider.verdict import NO_ROUTE, PASS, UNCHECKED, Reply, Verdict, reply
@@ -21,8 +22,9 @@ from outrider_envoy.answers import UNTOUCHED, Answer, chunk_answers, request_ans
 from outrider_envoy.direction import Direction, Kind
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.fitting import fit
-from outrider_envoy.modes import DUPLEX, NONE, processing_mode
-from outrider_envoy.mutations import immediate
+from outrider_envoy.header_map import fields_of
+from outrider_envoy.modes import DUPLEX, NONE, modes_of
+from outrider_envoy.mutations import immediate, refuse_unread
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest
 from outrider_envoy.reading import attribute, is_upgrade, refused_upgrade, request_of, response_of
 from outrider_envoy.selection import Chains
@@ -49,6 +51,7 @@ class Conversation:
         "_final",
         "_kind",
         "_last",
+        "_pressure",
         "_request",
         "_response",
         "_route",
@@ -56,10 +59,11 @@ class Conversation:
         "rest",
     )
 
-    def __init__(self, chains: Chains, route: str | None) -> None:
+    def __init__(self, chains: Chains, route: str | None, pressure: Pressure | None = None) -> None:
         self.rest: Sequence[bytes] = ()
         self._chains = chains
         self._route = route
+        self._pressure = pressure
         self._exchange: Exchange | None = None
         self._chain: Chain | None = None
         self._upstream: Response | None = None
@@ -72,8 +76,8 @@ class Conversation:
         self._final: bytes | None = None
         self._broken = False
 
-    def receive(self, message: ProcessingRequest) -> Sent:
-        """The answer to one message. Raises `ProtocolError` for a kind that nobody knows."""
+    def receive(self, message: ProcessingRequest, now: float = 0.0) -> Sent:
+        """The answer to one message, read at `now`. Raises `ProtocolError` for a kind that nobody knows."""
         kind: Kind | None = message.WhichOneof("request")
         if kind is None:
             raise ProtocolError("a message of an unknown kind")
@@ -82,7 +86,7 @@ class Conversation:
         self._kind = kind
         self._active = self._request if kind.startswith("request") else self._response
         try:
-            return self._dispatch(kind, message)
+            return self._dispatch(kind, message, now)
         except ProtocolError as error:
             return self._refuse(error)
 
@@ -113,9 +117,9 @@ class Conversation:
             return False
         return self._kind is None or self._request.is_open or self._response.is_open
 
-    def _dispatch(self, kind: Kind, message: ProcessingRequest) -> Sent:
+    def _dispatch(self, kind: Kind, message: ProcessingRequest, now: float) -> Sent:
         if kind == "request_headers":
-            return self._request_headers(message)
+            return self._request_headers(message, now)
         if kind == "response_headers":
             return self._response_headers(message)
         self._check_order(kind)
@@ -124,32 +128,29 @@ class Conversation:
         part = message.request_body if kind == "request_body" else message.response_body
         return self._body(part.body, last=part.end_of_stream)
 
-    def _request_headers(self, message: ProcessingRequest) -> Sent:
+    def _request_headers(self, message: ProcessingRequest, now: float) -> Sent:
         if self._exchange is not None or self._upstream is not None:
             raise ProtocolError("request headers came twice, or after the response's")
+        if self._pressure is not None and self._pressure.sheds(now):
+            self._final = refuse_unread(fields_of(message.request_headers.headers))
+            return self._final
         request = request_of(message)
         chain = self._chains.find(self._route, request, lambda: attribute(message, "xds.route_name"))
         if chain is None:
             return self._end(reply(request, Refusal(404, NO_ROUTE)))
         self._chain = chain
         if chain.reads_bodies:
-            self._learn_modes(message, chain)
-            self._request.length = request.headers.get("content-length")
+            modes = modes_of(message, chain)
+            self._request.sends(modes.request_body_mode)
+            self._response.sends(modes.response_body_mode)
         self._exchange = chain.begin(request)
-        self._request.ended = self._request.over = message.request_headers.end_of_stream
-        self._request.bodiless = self._request.ended or is_upgrade(request)
-        if chain.reads_bodies and not self._request.ended and (refusal := refused_upgrade(request)):
+        ended = message.request_headers.end_of_stream
+        length = request.headers.get("content-length") if chain.reads_bodies else None
+        self._request.begin(ended=ended, bodiless=ended or is_upgrade(request), length=length)
+        if chain.reads_bodies and not ended and (refusal := refused_upgrade(request)):
             return self._end(reply(request, refusal))
-        self._request.state = "headers"
         self._request.walk = self._exchange.request_phase()
         return self._advance(None)
-
-    def _learn_modes(self, message: ProcessingRequest, chain: Chain) -> None:
-        """Only the first message says in which modes Envoy sends bodies."""
-        told = message.HasField("protocol_config")
-        modes = message.protocol_config if told else processing_mode(chain)
-        self._request.sends(modes.request_body_mode)
-        self._response.sends(modes.response_body_mode)
 
     def _response_headers(self, message: ProcessingRequest) -> Sent:
         if self._upstream is not None:
@@ -162,19 +163,17 @@ class Conversation:
             # A filter before this one answered: no plugin saw the request, and it did not go upstream.
             self._response.state = "passes"
             return UNTOUCHED["response_headers"]
-        self._response.ended = self._response.over = message.response_headers.end_of_stream
-        self._response.bodiless = self._response.ended or self._upstream.status == HTTPStatus.SWITCHING_PROTOCOLS
-        self._response.length = self._upstream.headers.get("content-length")
-        self._response.state = "headers"
+        upgraded = self._upstream.status == HTTPStatus.SWITCHING_PROTOCOLS
+        length = self._upstream.headers.get("content-length")
+        self._response.begin(ended=message.response_headers.end_of_stream, bodiless=upgraded, length=length)
         self._response.walk = self._exchange.response_phase(self._upstream)
         return self._advance(None)
 
     def _body(self, body: bytes, *, last: bool) -> Sent:
         active = self._active
         if active.over:
-            raise ProtocolError(
-                f"more of a {active.body} after its end: set {active.body}_mode to BUFFERED or STREAMED"
-            )
+            part = active.body
+            raise ProtocolError(f"more of a {part} after its end: set {part}_mode to BUFFERED or STREAMED")
         # A whole body is all of it, whether trailers follow or not.
         active.over = last or active.state == "awaits body"
         if active.state == "chunks":

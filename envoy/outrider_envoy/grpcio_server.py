@@ -9,9 +9,11 @@ import grpc
 
 from outrider.grpc_status import GrpcStatus
 from outrider.metrics import Metrics
+from outrider.pressure import Pressure
 from outrider.waiting import Wait
 from outrider_envoy.calls import OK, Call, Calls, Status, failed
 from outrider_envoy.limits import MESSAGE_LIMIT, STREAM_LIMIT
+from outrider_envoy.rate_limits import RateLimits
 from outrider_envoy.selection import Chains
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -19,10 +21,16 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class GrpcioServer:
-    """Serves ext_proc, ext_authz and gRPC health checks on one address, for instance `unix:/run/w0.sock`."""
+    """Serves ext_proc, ext_authz, the rate limit service and health checks on one address, as `unix:/run/w0.sock`."""
 
-    def __init__(self, chains: Chains, metrics: Metrics) -> None:
-        self._calls = Calls(chains, metrics)
+    def __init__(
+        self,
+        chains: Chains,
+        metrics: Metrics,
+        rate_limits: RateLimits | None = None,
+        pressure: Pressure | None = None,
+    ) -> None:
+        self._calls = Calls(chains, metrics, rate_limits, pressure)
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", MESSAGE_LIMIT),

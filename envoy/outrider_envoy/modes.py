@@ -8,7 +8,7 @@ from typing import Final
 
 from outrider.chain import Chain
 from outrider.needs import Hook
-from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode
+from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode, ProcessingRequest, ProtocolConfiguration
 
 Mode = ProcessingMode.BodySendMode
 
@@ -34,6 +34,11 @@ def processing_mode(chain: Chain) -> ProcessingMode:
         response_body_mode=response,
         response_trailer_mode=_SEND if response != NONE or "on_log" in chain.hooks else _SKIP,
     )
+
+
+def modes_of(message: ProcessingRequest, chain: Chain) -> ProcessingMode | ProtocolConfiguration:
+    """The modes in which Envoy sends bodies, which only its first message says; some Envoys do not."""
+    return message.protocol_config if message.HasField("protocol_config") else processing_mode(chain)
 
 
 def _body_mode(hooks: frozenset[Hook], whole: Hook, chunk: Hook) -> Mode:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from outrider.request import Request
 from outrider.response import Response
 from outrider.verdict import Reply
+from outrider_envoy.overload import refusing
 from outrider_envoy.wire import number, number_tag, raw_header, sized, tag
 
 Changes = Iterable[tuple[str, list[str]]]
@@ -68,3 +69,7 @@ def immediate(reply: Reply) -> bytes:
         sized(_DETAILS, b"outrider"),
     ]
     return sized(_IMMEDIATE, b"".join(parts))
+
+
+refuse_unread = refusing(immediate)
+"""The immediate response of an overloaded worker."""

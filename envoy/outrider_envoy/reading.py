@@ -66,6 +66,12 @@ def checked_request(message: CheckRequest, client: str | None = None) -> Request
 
     `client` is the caller's address, if it is not that of the connection.
     """
+    fields = checked_fields(message)
+    return _request(fields, client or (lambda: message.attributes.source.address.socket_address.address))
+
+
+def checked_fields(message: CheckRequest) -> Fields:
+    """The header fields of the request that ext_authz asks about, with pseudo-headers."""
     http = message.attributes.request.http
     fields = fields_of(http.header_map) if http.header_map else {n: [v] for n, v in http.headers.items()}
     # Envoy's own word about the body, for us alone.
@@ -74,7 +80,7 @@ def checked_request(message: CheckRequest, client: str | None = None) -> Request
     fields.setdefault(":path", [http.path])
     fields.setdefault(":authority", [http.host])
     fields.setdefault(":scheme", [http.scheme])
-    return _request(fields, client or (lambda: message.attributes.source.address.socket_address.address))
+    return fields
 
 
 def is_partial(message: CheckRequest) -> bool:

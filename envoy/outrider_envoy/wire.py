@@ -38,6 +38,11 @@ def sized(before: bytes, content: bytes) -> bytes:
     return before + (_SMALL[length] if length < 128 else number(length)) + content
 
 
+def pair(field: bytes, name: str, value: str) -> bytes:
+    """A field with a HeaderValue that stands alone, read by its `value`."""
+    return sized(field, sized(_KEY, name.encode()) + sized(_VALUE, value.encode()))
+
+
 _KEY, _VALUE, _RAW_VALUE = tag(1), tag(2), tag(3)
 _HEADER, _APPEND = tag(1), sized(tag(2), number_tag(1) + b"\x01")
 _SHORT: Final = 128

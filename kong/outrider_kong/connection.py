@@ -10,6 +10,8 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from outrider.logs import current_request
+from outrider.pressure import Pressure
+from outrider.verdict import overloaded
 from outrider_kong.body import BODY_LIMIT
 from outrider_kong.calls import NO_INSTANCE, Call, read
 from outrider_kong.crashes import PoisonedError
@@ -32,9 +34,16 @@ class Connection:
     It never ends in the middle of an event: Kong would send that again and again (kong.md, "ProtoBuf:1").
     """
 
-    def __init__(self, instances: Instances, overloaded: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        instances: Instances,
+        overloaded: Callable[[], bool] = lambda: False,
+        pressure: Pressure | None = None,
+    ) -> None:
         self.instances = instances
         self._overloaded = overloaded
+        self._pressure = pressure
+        self._untouched = False
         self._frames = Frames(FRAME_LIMIT)
         self._event: Event | None = None
         self._phase = ""
@@ -102,7 +111,12 @@ class Connection:
         if self.waiting is not None:
             raise ProtocolError("an answer that nobody asked for")
         self._answers.append(read(self._asked[len(self._answers)], raw))
-        return self._advance(self._answers) if len(self._answers) == len(self._asked) else b""
+        if len(self._answers) < len(self._asked):
+            return b""
+        untouched, self._untouched = self._untouched, False
+        if untouched and self._sheds():
+            return self.refuse(OverloadedError())
+        return self._advance(self._answers)
 
     def _called(self, raw: bytes) -> bytes:
         try:
@@ -136,10 +150,15 @@ class Connection:
         self._phase = call.event_name
         # What is logged before the request is read belongs to none.
         current_request.set(None)
-        if self._overloaded():
+        self._untouched = self._phase == "access"
+        if self._overloaded() or (self._untouched and self._sheds()):
             return self.refuse(OverloadedError())
         self._event = _event(self.instances, call)
         return self._advance(None)
+
+    def _sheds(self) -> bool:
+        """Whether a request that no plugin has seen is refused. It waits twice: for this, and with Kong's answers."""
+        return self._pressure is not None and self._pressure.sheds(self.since)
 
     def _advance(self, answers: Sequence[Any] | None) -> bytes:
         event = self._event
@@ -191,13 +210,11 @@ def _event(instances: Instances, call: HandleEvent) -> Event:
 
 
 def _answer_to(error: Exception, *, over_response: bool) -> Call:
-    if isinstance(error, OverloadedError):
-        return refusal(503, "The gateway is overloaded", over_response=over_response)
-    return refusal(over_response=over_response)
+    return refusal(overloaded() if isinstance(error, OverloadedError) else None, over_response=over_response)
 
 
 class OverloadedError(Exception):
-    """More events than a worker takes at once."""
+    """More than a worker takes at once, or can look at in time."""
 
 
 def _tell(error: Exception) -> None:

@@ -198,14 +198,15 @@ _FIRST: Final = (calls.GET_HEADERS, calls.GET_FACTS)
 _LEFT: Final = 499  # nginx's own status for a client that left
 
 _PHASES: Final = {"access": Serving.access, "response": Serving.response, "log": Serving.log}
-PHASES: Final = frozenset(_PHASES)
 
 
-def refusal(status: int = 500, message: str = UNCHECKED, *, over_response: bool = False) -> Call:
+def refusal(answer: Refusal | None = None, *, over_response: bool = False) -> Call:
     """The answer to a request that could not be checked; `over_response` where upstream's is there already."""
-    # By this the post-function knows that what upstream has sent must not go with it.
-    headers = {"x-outrider-refused": "1"} if over_response else {}
-    return reply_call(reply(Request(), Refusal(status, message, headers=headers)))
+    answer = answer or Refusal(500, UNCHECKED)
+    if over_response:
+        # By this the post-function knows that what upstream has sent must not go with it.
+        answer.headers["x-outrider-refused"] = "1"
+    return reply_call(reply(Request(), answer))
 
 
 def _walked(walk: Walk, read_body: _ReadBody) -> Generator[Wanted, Answers, Verdict]:

@@ -8,6 +8,7 @@ from contextvars import copy_context
 from typing import Final, cast
 
 from outrider.metrics import Metrics
+from outrider.pressure import Pressure
 from outrider_kong.connection import Connection
 from outrider_kong.errors import ProtocolError
 from outrider_kong.instances import Instances
@@ -28,9 +29,10 @@ _SWEEP = 1.0
 class Server:
     """Serves Kong on a socket that other workers listen on, too."""
 
-    def __init__(self, instances: Instances, metrics: Metrics) -> None:
+    def __init__(self, instances: Instances, metrics: Metrics, pressure: Pressure | None = None) -> None:
         self.instances = instances
         self.metrics = metrics
+        self.pressure = pressure or Pressure(0.0, metrics)
         self.in_flight = metrics.gauge("outrider_requests_in_flight", "Requests that plugins are at work on.")
         self.peers: dict[_Peer, None] = {}
         self.draining = False
@@ -87,7 +89,7 @@ class _Peer(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._counted = False
         self._context = copy_context()
-        self.connection = Connection(server.instances, server.is_overloaded)
+        self.connection = Connection(server.instances, server.is_overloaded, server.pressure)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's is no subclass of it.

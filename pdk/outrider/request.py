@@ -18,6 +18,11 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:=@/+-]{1,128}")
 _NOT_IN_QUERY = re.compile(r"[^\x21\x22\x24-\x7e]")  # all but printable ASCII without the fragment's #
 
 
+def is_grpc_type(content_type: str) -> bool:
+    """Whether that is the content type of a gRPC call (gRPC over HTTP/2, Requests)."""
+    return content_type == "application/grpc" or content_type.startswith(("application/grpc+", "application/grpc;"))
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """The route that the gateway chose, and its service."""
@@ -231,8 +236,7 @@ class Request:
 
     @property
     def is_grpc(self) -> bool:
-        kind = self.headers.get("content-type", "")
-        return kind == "application/grpc" or kind.startswith(("application/grpc+", "application/grpc;"))
+        return is_grpc_type(self.headers.get("content-type", ""))
 
     @property
     def whole(self) -> "Request":

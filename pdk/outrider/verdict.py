@@ -93,6 +93,11 @@ def fault(request: Request, error: BaseException) -> Response:
     return materialized(request, Refusal(500, UNCHECKED))
 
 
+def overloaded() -> Refusal:
+    """What downstream gets from a worker that has too much to do."""
+    return Refusal(503, "The gateway is overloaded", headers={"retry-after": "1"})
+
+
 def materialized(request: Request, response: Response) -> Response:
     """A copy with its body written out: a plugin may return one object for many requests, and later hooks change it.
 

@@ -113,3 +113,20 @@ def test_what_plugins_that_authenticate_mean_together_is_worth_a_warning(
     assert [one[: len(wanted) + 10] for one, wanted in zip(found, expected, strict=True)] == [
         f"file.yaml:{wanted}" for wanted in expected
     ]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("dry_run: true", "dry_run is true, so it refuses nobody"),
+        ("on_storage_error: allow", "on_storage_error is allow, so what can't be counted gets through"),
+        ("on_storage_error: local", None),
+        ("dry_run: false", None),
+    ],
+)
+def test_limits_that_let_requests_through_are_worth_a_warning(config: str, words: str | None) -> None:
+    entry = f"{{name: rate-limit, config: {{limit: 1, window: 60, {config}}}}}"
+    text = f'_format_version: "3.0"\nplugins: [{entry}]'
+    warnings = doubts(build(parse(text, "file.yaml", Path()), discovery.installed()))
+    assert [words in warning for warning in warnings if words] == ([True] if words else [])
+    assert bool(warnings) == bool(words)

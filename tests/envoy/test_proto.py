@@ -10,9 +10,9 @@ from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
 
 from harness import fields
 from harness.wheels import wheel
-from outrider_envoy.proto import core_pb2, ext_authz_pb2, ext_proc_pb2
+from outrider_envoy.proto import core_pb2, ext_authz_pb2, ext_proc_pb2, rate_limit_pb2
 
-FILES = {"core": core_pb2, "ext_proc": ext_proc_pb2, "ext_authz": ext_authz_pb2}
+FILES = {"core": core_pb2, "ext_proc": ext_proc_pb2, "ext_authz": ext_authz_pb2, "rate_limit": rate_limit_pb2}
 ROOT = Path(core_pb2.__file__).parents[2]
 
 

@@ -68,14 +68,14 @@ def test_nothing_passes_when_the_workers_fail(read: Read, protocol: str) -> None
 @pytest.mark.parametrize(
     ("plugins", "expected"),
     [
-        (["{name: headers, config: {timeout: 250}}"], "0.750s"),
-        (["{name: headers, config: {timeout: 2000}}", "{name: client, config: {timeout: 3000}}"], "5.500s"),
+        (["{name: headers, config: {timeout: 250}}"], "1.250s"),
+        (["{name: headers, config: {timeout: 2000}}", "{name: client, config: {timeout: 3000}}"], "6.000s"),
         (
             [
                 "{name: headers, route: one, config: {timeout: 100}}",
                 "{name: client, route: two, config: {timeout: 200}}",
             ],
-            "0.700s",
+            "1.200s",
         ),
     ],
 )
@@ -83,6 +83,12 @@ def test_envoy_waits_longer_than_any_chain_may_take(read: Read, plugins: list[st
     assert the_filter(rendered(read(*plugins)))["message_timeout"] == expected
     authz = the_filter(rendered(read(*plugins, protocol="ext_authz")))
     assert authz["grpc_service"]["timeout"] == expected
+
+
+@pytest.mark.parametrize(("budget", "expected"), [(0, "0.750s"), (2000, "2.750s")])
+def test_envoy_waits_for_requests_that_wait_for_their_worker(read: Read, budget: int, expected: str) -> None:
+    configuration = read("{name: headers, config: {timeout: 250}}", queue_budget=budget)
+    assert the_filter(rendered(configuration))["message_timeout"] == expected
 
 
 @pytest.mark.parametrize(("plugin", "asked"), [("client", True), ("headers", False)])

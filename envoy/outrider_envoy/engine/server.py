@@ -5,10 +5,12 @@ from contextlib import suppress
 from typing import Final
 
 from outrider.metrics import Metrics
+from outrider.pressure import Pressure
 from outrider_envoy.calls import Calls
 from outrider_envoy.engine.limits import Limits
 from outrider_envoy.engine.protocol import Http2Protocol
 from outrider_envoy.engine.shared import Shared
+from outrider_envoy.rate_limits import RateLimits
 from outrider_envoy.selection import Chains
 
 _UNIX: Final = "unix:"
@@ -18,13 +20,20 @@ _FAREWELL: Final = 0.5
 
 
 class EngineServer:
-    """Serves ext_proc, ext_authz and gRPC health checks on one address, for instance `unix:/run/w0.sock`.
+    """Serves ext_proc, ext_authz, the rate limit service and health checks on one address, as `unix:/run/w0.sock`.
 
     It speaks no TLS: the address must be a unix socket or of the loopback interface.
     """
 
-    def __init__(self, chains: Chains, metrics: Metrics, limits: Limits | None = None) -> None:
-        self._calls = Calls(chains, metrics)
+    def __init__(
+        self,
+        chains: Chains,
+        metrics: Metrics,
+        limits: Limits | None = None,
+        rate_limits: RateLimits | None = None,
+        pressure: Pressure | None = None,
+    ) -> None:
+        self._calls = Calls(chains, metrics, rate_limits, pressure)
         self.shared = Shared(lambda opening: self._calls.open(opening.path, opening.metadata), limits or Limits())
         self._connections: set[Http2Protocol] = set()
         self._draining = False

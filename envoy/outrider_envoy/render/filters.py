@@ -48,8 +48,9 @@ def route_filter(plan: Plan, chain: Chain | None) -> Section:
 
 
 def message_timeout(plan: Plan) -> float:
-    """How long Envoy waits for one answer, in seconds: longer than any chain's own budget."""
-    return max((chain.budget for chain in plan.chains.values()), default=0.0) + _MARGIN
+    """How long Envoy waits for one answer, in seconds: for any chain, and for the queue before it."""
+    queue = plan.configuration.gateway.queue_budget / 1000
+    return queue + max((chain.budget for chain in plan.chains.values()), default=0.0) + _MARGIN
 
 
 def _ext_proc(plan: Plan) -> Section:

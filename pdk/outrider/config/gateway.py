@@ -8,13 +8,22 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from outrider.config.field_types import Address, ListenAddress, Network, refusal
 from outrider.config.mistake import shown
+from outrider.config.rate_limits import RateLimitService
 from outrider.fields import FilePath
+from outrider.pressure import SHORTEST
 
 
 def _folder(path: Path) -> Path:
     if not path.is_dir():
         raise refusal(f"{shown(str(path), limit=1000)} is no folder", "create it, or name one relative to this file")
     return path
+
+
+def _queue_budget(milliseconds: int) -> int:
+    shortest = round(SHORTEST * 1000)
+    if milliseconds and milliseconds < shortest:
+        raise refusal(f"{milliseconds} is too short to be told from nothing", f"give {shortest} or more, or 0")
+    return milliseconds
 
 
 def _cores() -> int:
@@ -57,6 +66,12 @@ class Gateway(BaseModel):
     """Folders of plain .py files with plugins in them, relative to this file."""
     log: Log = Log()
     """How the gateway and its workers log."""
+    queue_budget: Annotated[int, Field(ge=0, le=60_000), AfterValidator(_queue_budget)] = 500
+    """How long a request may wait until its worker looks at it, in milliseconds. A worker whose queue is longer
+    refuses new requests with 503; 0 lets them wait. Envoy waits for an answer for so much longer than plugins may
+    take."""
+    rate_limit_service: RateLimitService | None = None
+    """Limits for the rate limit filter of an Envoy of your own. Without it the workers don't serve that filter."""
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

@@ -22,6 +22,7 @@ _HOLDERS = {
     ("consumers", "keyauth_credentials"),
     ("consumers", "jwt_secrets"),
     ("consumers", "basicauth_credentials"),
+    ("rate_limit_service", "storage"),
 }
 """What may hold a reference: all else is shown in rendered files, in logs and to upstream."""
 _SHOWN = {"id", "tags"}

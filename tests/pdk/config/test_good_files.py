@@ -98,6 +98,7 @@ def test_the_smallest_file_has_the_defaults(load_text: Load) -> None:
     assert (str(gateway.listen), str(gateway.metrics)) == ("127.0.0.1:8080", "127.0.0.1:9090")
     assert (gateway.protocol, gateway.log.format) == ("ext_proc", "auto")
     assert gateway.workers >= 1
+    assert gateway.queue_budget == 500
 
 
 def test_the_gateway_is_read(shop: Configuration) -> None:

@@ -29,6 +29,22 @@ def ext_authz(**fields: Any) -> Config:
     return {"name": "envoy.filters.http.ext_authz", "typed_config": config}
 
 
+def rate_limit(**fields: Any) -> Config:
+    """The rate limit filter for the domain `shop`, talking to the cluster `limiter`; times out late."""
+    service = {"grpc_service": grpc("limiter"), "transport_api_version": "V3"}
+    fields = {"domain": "shop", "timeout": "10s", "rate_limit_service": service, **fields}
+    config = typed(f"{FILTERS}.ratelimit.v3.RateLimit", **fields)
+    return {"name": "envoy.filters.http.ratelimit", "typed_config": config}
+
+
+def limited(*descriptors: Sequence[str], prefix: str = "/", **fields: Any) -> Config:
+    """A route whose requests are counted by descriptors, each made of these headers."""
+    headers = [[{"header_name": f"x-{name}", "descriptor_key": name} for name in names] for names in descriptors]
+    limits = [{"actions": [{"request_headers": each} for each in one]} | fields for one in headers]
+    config = typed(f"{FILTERS}.ratelimit.v3.RateLimitPerRoute", rate_limits=limits)
+    return route(prefix, typed_per_filter_config={"envoy.filters.http.ratelimit": config})
+
+
 def grpc(cluster: str, **fields: Any) -> Config:
     return {"envoy_grpc": {"cluster_name": cluster}, **fields}
 

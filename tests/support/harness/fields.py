@@ -9,10 +9,12 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 OFFICIAL = [
     "envoy.config.core.v3.address_pb2",
     "envoy.config.core.v3.base_pb2",
+    "envoy.extensions.common.ratelimit.v3.ratelimit_pb2",
     "envoy.extensions.filters.http.ext_proc.v3.processing_mode_pb2",
     "envoy.service.auth.v3.attribute_context_pb2",
     "envoy.service.auth.v3.external_auth_pb2",
     "envoy.service.ext_proc.v3.external_processor_pb2",
+    "envoy.service.ratelimit.v3.rls_pb2",
     "envoy.type.v3.http_status_pb2",
     "google.rpc.status_pb2",
 ]

@@ -109,7 +109,7 @@ PLUGINS: dict[str, type[Plugin]] = {
 
 HEAD = """
 _format_version: "3.0"
-gateway: {{listen: 127.0.0.1:8080, protocol: {protocol}, trusted_ips: [{trusted}]}}
+gateway: {{listen: 127.0.0.1:8080, protocol: {protocol}, trusted_ips: [{trusted}], queue_budget: {queue_budget}}}
 services:
   - name: orders
     url: {url}
@@ -128,10 +128,12 @@ def configurations(folder: Path) -> Read:
         url: str = "http://127.0.0.1:9001",
         protocol: str = "ext_proc",
         trusted: str = "",
+        queue_budget: int = 500,
     ) -> Configuration:
         path = folder / "outrider.yaml"
         listed = "[" + ", ".join(plugins) + "]"
-        path.write_text(HEAD.format(plugins=listed, routes=routes, url=url, protocol=protocol, trusted=trusted))
+        gateway = {"protocol": protocol, "trusted": trusted, "queue_budget": queue_budget}
+        path.write_text(HEAD.format(plugins=listed, routes=routes, url=url, **gateway))
         return load(path, PLUGINS)
 
     return read

@@ -10,6 +10,7 @@ import grpc
 from harness import say
 from outrider_envoy.proto.ext_authz_pb2 import AttributeContext, CheckRequest, CheckResponse
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
+from outrider_envoy.proto.rate_limit_pb2 import RateLimitRequest, RateLimitResponse
 
 Messages = Iterator[ProcessingRequest]
 Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
@@ -171,4 +172,42 @@ class Authorizer(Scripted):
     def _check(self, request: CheckRequest, _: grpc.ServicerContext) -> CheckResponse:
         self.checks.append(request.attributes)
         assert self.gate.wait(15), "nobody opened the gate"
+        return self.answer
+
+
+class Limiter(Scripted):
+    """A rate limit server that always gives the same answer."""
+
+    answer: RateLimitResponse
+    fails: bool
+    asked: list[RateLimitRequest]
+
+    def reset(self) -> None:
+        self.answer = RateLimitResponse(overall_code=RateLimitResponse.OK)
+        self.fails = False
+        self.gate = threading.Event()
+        self.gate.set()
+        self.asked = []
+
+    @property
+    def request(self) -> RateLimitRequest:
+        """The only request that came."""
+        assert len(self.asked) == 1, f"{len(self.asked)} requests came"
+        return self.asked[0]
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        self.reset()
+        method = grpc.unary_unary_rpc_method_handler(
+            self._should_rate_limit,
+            request_deserializer=RateLimitRequest.FromString,
+            response_serializer=RateLimitResponse.SerializeToString,
+        )
+        name = "envoy.service.ratelimit.v3.RateLimitService"
+        return grpc.method_handlers_generic_handler(name, {"ShouldRateLimit": method})
+
+    def _should_rate_limit(self, request: RateLimitRequest, context: grpc.ServicerContext) -> RateLimitResponse:
+        self.asked.append(request)
+        assert self.gate.wait(15), "nobody opened the gate"
+        if self.fails:
+            context.abort(grpc.StatusCode.INTERNAL, "fails")
         return self.answer
