@@ -8,6 +8,7 @@ from typing import Any
 from credentials import LOOK_UP, LOOK_UP_ANEW, REMEMBERED
 from flood import A_MINUTE, AS_MUCH, BAD
 from kong import ALIKE, GEVENT, ONE, THREADS
+from limiting import MANY, OURS
 from measuring import ratio
 from tables import Measured
 from through import BARE, FOUR, NATIVE
@@ -41,6 +42,10 @@ _FLOODED = (
     "stays below 1,667): the latency, also among good tokens, is that of a full queue, and differs from round to "
     "round more than from kind to kind. A bad signature does take more of the worker than a remembered token, about "
     "0.1 ms (*Who calls*). Next: the same on cores of their own."
+)
+_CHECK = (
+    "A key that did not come lately is digested anew, and its place looked for. Next: digests that are remembered "
+    "beside the table, by hash."
 )
 _KONG = (
     "Each answer of Kong's wakes our worker once more, and half of its time goes into sockets; the rest is "
@@ -126,6 +131,13 @@ def _flood(rows: Measured) -> Iterator[Bar]:
         yield Bar(f"p50 of good tokens {kind}, to that {AS_MUCH}", 1.15, p50, why=_FLOODED)
 
 
+def _limits(rows: Measured) -> Iterator[Bar]:
+    for name in (name for name in rows if name.startswith(OURS)):
+        yield Bar(f"microseconds a check in memory: {name}", 10, median(rows[name]["check"]), why=_CHECK)
+        if f"{MANY:,}" in name:
+            yield Bar(f"MB of memory: {name}", 64, max(rows[name]["memory"]) / 1e6)
+
+
 def _streams(rows: Measured) -> Iterator[Bar]:
     *_, name = (name for name in rows if name.endswith("engine"))
     yield Bar(f"MB of a worker with {name}", 300, max(rows[name]["memory"]) / 1e6)
@@ -159,6 +171,7 @@ _JUDGES = {
     "keys": _growth,
     "credentials": _credentials,
     "flood": _flood,
+    "limits": _limits,
     "streams": _streams,
     "kong": _kong,
 }

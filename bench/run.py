@@ -22,6 +22,7 @@ import growth
 import held
 import host
 import kong
+import limiting
 import phases
 import routes
 import spread
@@ -53,6 +54,8 @@ TASKS = {
     "keys": Task(growth.keys, 3, 0.5),
     "credentials": Task(credentials.measure, 5, 0.5),
     "flood": Task(flood.measure, 5, 2, ("wrk",)),
+    "limits": Task(limiting.memory, 5, 0.5),
+    "storages": Task(limiting.servers, 5, 1, ("redis-server",)),
     "bodies": Task(bodies.measure, 3, 1, ("wrk",)),
     "streams": Task(held.measure, 3, 1, ("h2load",)),
     "spread": Task(spread.measure, 3, 2, ("wrk",)),

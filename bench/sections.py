@@ -207,6 +207,22 @@ _STREAMS = Section(
     {"streams": by_kind("Memory of a worker with streams in flight", "MB", "memory", 1e6)},
 )
 
+_LIMITS = Section(
+    "How much",
+    "A check of one limit by itself, of keys in turn, by each algorithm; beside it the library `limits`, which has "
+    "no GCRA, and counts in the memory of one process, while ours is shared by all workers. *Keys' MB* is what the "
+    "process grew by when all keys had come, with our whole table (12 MB). Then the same in a server on this "
+    "machine, 64 checks at once, of which ours go out together: CPU is the client's.",
+    {
+        "limits": ((cpu("CPU µs a check", "check", spread=True), megabytes("keys' MB", "memory")),),
+        "storages": ((cpu("CPU µs a check", "check", spread=True), Column("checks/s", "rate", spread=True)),),
+    },
+    {
+        "limits": single("A check in memory", "CPU microseconds", "check"),
+        "storages": single("A check in a server", "the client's CPU microseconds", "check"),
+    },
+)
+
 _SPREAD = Section(
     "Even spread",
     "Four workers behind one Envoy with two threads, the four plugins. *Least* and *most* are the CPU time of "
@@ -285,6 +301,7 @@ SECTIONS = (
     _GROWTH,
     _CREDENTIALS,
     _FLOOD,
+    _LIMITS,
     _BODIES,
     _STREAMS,
     _SPREAD,
