@@ -24,7 +24,7 @@ from limits.storage import MemoryStorage
 from clocks import memory
 from limiting import LIBRARY, TOGETHER, Checks
 from outrider_plugins.counting.algorithm import rule
-from outrider_plugins.counting.redis_storage import open_redis
+from outrider_plugins.counting.redis.storage import open_redis
 from outrider_plugins.counting.rule import Charge
 from outrider_plugins.counting.shared_memory import SharedCounters
 
@@ -35,7 +35,7 @@ _STRATEGIES = {
     "a log of all requests": "MovingWindowRateLimiter",
 }
 
-Check = Callable[[int], object]
+Check = Callable[[str], object]
 Ask = Callable[[int], Awaitable[object]]
 
 
@@ -48,13 +48,14 @@ async def main() -> None:
             for line in sys.stdin:
                 _print(**await _asked(ask, checks.keys, float(line)))
             return
+        keys = [f"the key of number {number}" for number in range(checks.keys)]
         before = memory(os.getpid())
         check = _checking(checks, Path(folder))
-        for key in range(checks.keys):
+        for key in keys:
             check(key)
         _print(memory=memory(os.getpid()) - before)
         for line in sys.stdin:
-            _print(check=_timed(check, range(checks.keys), float(line)))
+            _print(check=_timed(check, keys, float(line)))
 
 
 def _checking(checks: Checks, folder: Path) -> Check:
@@ -62,9 +63,9 @@ def _checking(checks: Checks, folder: Path) -> Check:
     if checks.who == LIBRARY:
         limiter: Any = getattr(plain, _STRATEGIES[checks.algorithm])(MemoryStorage())
         item = RateLimitItemPerHour(MANY)
-        return lambda key: limiter.hit(item, _key(key))
+        return lambda key: limiter.hit(item, key)
     counters, one = SharedCounters(folder / "counters"), rule(checks.algorithm, MANY, 3600)
-    return lambda key: counters.try_take((Charge(one, _key(key).encode()),))
+    return lambda key: counters.try_take((Charge(one, key.encode()),))
 
 
 def _asking(checks: Checks) -> Ask:
@@ -82,7 +83,7 @@ def _key(number: int) -> str:
     return f"the key of number {number}"
 
 
-def _timed(check: Check, keys: Sequence[int], seconds: float) -> float:
+def _timed(check: Check, keys: Sequence[str], seconds: float) -> float:
     """Microseconds of CPU a check."""
     done, began, order = 0, time.process_time(), cycle(keys)
     while (taken := time.process_time() - began) < seconds:

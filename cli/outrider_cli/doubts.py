@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from outrider import Auth, Plugin
 from outrider.config import Configuration
 from outrider.config.precedence import Candidates, ScopedPlugin
-from outrider.config.rate_limits import Descriptor
-from outrider.config.where import Place
+from outrider_cli import rate_limit_service_doubts
 
 
 def doubts(configuration: Configuration) -> list[str]:
     """One line for each, with file and line."""
-    judges = (_let_through, _uncounted, _strangers, _without_effect)
+    judges = (_let_through, _uncounted, _strangers, rate_limit_service_doubts.doubts)
     found = (line for judge in judges for line in judge(configuration))
     return list(dict.fromkeys(f"{configuration.document.file}:{line}" for line in found))
 
@@ -61,23 +60,6 @@ def _differing(route: str, auths: Sequence[tuple[ScopedPlugin, str | None]]) -> 
 def _for_everybody(candidates: Candidates) -> ScopedPlugin | None:
     """The one of a plugin's configurations that runs as long as no consumer is known."""
     return next((one for one in candidates.entries if one.consumer is None and one.group is None), None)
-
-
-def _without_effect(configuration: Configuration) -> Iterator[str]:
-    service = configuration.gateway.rate_limit_service
-    for index, domain in enumerate(service.domains if service else ()):
-        place: Place = ("gateway", "rate_limit_service", "domains", index)
-        yield from _no_metrics(configuration, domain.descriptors, place)
-
-
-def _no_metrics(configuration: Configuration, found: Sequence[Descriptor], above: Place) -> Iterator[str]:
-    for index, one in enumerate(found):
-        place = (*above, "descriptors", index)
-        for field in ("detailed_metric", "value_to_metric"):
-            if getattr(one, field):
-                told = configuration.document.mistake(place, f"warning: {field} has no effect here", "remove it")
-                yield str(told).removeprefix(f"{told.file}:")
-        yield from _no_metrics(configuration, one.descriptors, place)
 
 
 def _can_refuse(plugin: Plugin) -> bool:

@@ -8,7 +8,7 @@ from outrider.metrics import Metrics
 from outrider.pressure import Pressure
 from outrider_cli.loading import Loaded
 from outrider_cli.transports import GRPCIO
-from outrider_envoy.rate_limits import RateLimits
+from outrider_envoy.rate_limit_service import RateLimits
 from outrider_envoy.selection import Chains
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _limits(loaded: Loaded, metrics: Metrics, shared: Path) -> "tuple[RateLimits
     service = loaded.configuration.gateway.rate_limit_service
     if service is None:
         return None, None
-    from outrider_cli.rate_limits import opened
+    from outrider_cli.rate_limit_service import opened
 
     return opened(service, shared, metrics)
 

@@ -82,9 +82,9 @@ class Source:
         yield from _UNSUPPORTED[self.kind](configuration)
         if configuration.gateway.rate_limit_service is not None:
             # Few files have one.
-            from outrider_cli import rate_limits
+            from outrider_cli import rate_limit_service
 
-            yield from rate_limits.mistakes(configuration)
+            yield from rate_limit_service.mistakes(configuration)
 
     def classes(self) -> Mapping[str, type[Plugin]]:
         """All plugins by name: the installed ones, and those of the file's plugin_dirs."""

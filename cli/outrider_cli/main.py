@@ -194,12 +194,12 @@ def check(file: Path) -> None:
     """Checks FILE: one line for each mistake, FILE:LINE: where: what is wrong: remedy."""
     from outrider_cli.doubts import doubts
     from outrider_cli.loading import Source
+    from outrider_cli.totals import totals
 
     source = Source.read(file)
     for doubt in doubts(source.configuration):
         click.echo(doubt, err=True)
-    routes, plugins = len(source.configuration.routes), len(source.configuration.plugins)
-    click.echo(f"{file}: no mistakes in {routes} routes and {plugins} plugins")
+    click.echo(f"{file}: no mistakes in {totals(source.configuration)}")
 
 
 @main.command(epilog="Example: outrider plugins key-auth")

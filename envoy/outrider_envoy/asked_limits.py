@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from outrider_envoy.descriptors import Found, Tree
+from outrider_envoy.descriptors import Entry, Found, Tree
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.proto.rate_limit_pb2 import RateLimitDescriptor, RateLimitRequest
 
@@ -15,10 +15,11 @@ MOST: Final = 2**32
 
 
 class Asked(NamedTuple):
-    """One descriptor of a message."""
+    """One descriptor of a message; `used` if it says itself how much of its limit was used up."""
 
     found: Found | None
     cost: int
+    used: bool
 
 
 def asked_limits(tree: Tree, message: RateLimitRequest) -> list[Asked]:
@@ -35,14 +36,20 @@ def asked_limits(tree: Tree, message: RateLimitRequest) -> list[Asked]:
 
 
 def _asked(tree: Tree, descriptor: RateLimitDescriptor, usual: int) -> Asked:
-    entries = descriptor.entries
-    if len(entries) > ENTRIES:
+    if len(descriptor.entries) > ENTRIES:
         raise ProtocolError(f"one has a descriptor with more than {ENTRIES} entries")
+    entries = [_entry(one) for one in descriptor.entries]
     # A cost of 0 asks what is left, and counts nothing.
-    cost = descriptor.hits_addend.value if descriptor.HasField("hits_addend") else usual
+    used = descriptor.HasField("hits_addend")
+    cost = min(descriptor.hits_addend.value if used else usual, MOST)
     if not descriptor.HasField("limit"):
-        return Asked(tree.find(entries), min(cost, MOST))
+        return Asked(tree.find(entries), cost, used)
     own = descriptor.limit
     if (found := tree.override(entries, own.requests_per_unit, own.unit)) is None:
         raise ProtocolError("one has a descriptor that brings a limit in an unknown unit")
-    return Asked(found, min(cost, MOST))
+    return Asked(found, cost, used)
+
+
+def _entry(sent: RateLimitDescriptor.Entry) -> Entry:
+    # As headers are read: bytes that are no UTF-8 stay apart from all others.
+    return str(sent.key, "utf-8", "surrogateescape"), str(sent.value, "utf-8", "surrogateescape")

@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from google.protobuf.message import DecodeError
 
@@ -20,7 +20,7 @@ from outrider_envoy.proto.ext_authz_pb2 import CheckRequest
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest
 from outrider_envoy.proto.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from outrider_envoy.proto.rate_limit_pb2 import RateLimitRequest
-from outrider_envoy.rate_limits import RateLimitCheck, RateLimits
+from outrider_envoy.rate_limit_service import RateLimitCheck, RateLimits
 from outrider_envoy.reading import CLIENT_KEY
 from outrider_envoy.selection import ROUTE_KEY, Chains
 
@@ -30,6 +30,8 @@ PROCESS = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
 CHECK = "/envoy.service.auth.v3.Authorization/Check"
 RATE_LIMIT = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"
 HEALTH = "/grpc.health.v1.Health/Check"
+RATE_LIMIT_MESSAGE: Final = 1 << 20
+"""How long a message of the rate limit service may be, in bytes: far more than all headers of a request."""
 
 _MessageT = TypeVar("_MessageT", ProcessingRequest, CheckRequest, RateLimitRequest, HealthCheckRequest)
 _AskedT = TypeVar("_AskedT", CheckRequest, RateLimitRequest)
@@ -89,8 +91,7 @@ class Calls:
             check = Check(self._chains, metadata.get(ROUTE_KEY), metadata.get(CLIENT_KEY), self._pressure)
             return _Check(CheckRequest, check, self._metrics, self._in_flight)
         if path == RATE_LIMIT and self._rate_limits is not None:
-            limits = RateLimitCheck(self._rate_limits, self._pressure)
-            return _Check(RateLimitRequest, limits, self._metrics, self._in_flight)
+            return _RateLimit(RateLimitCheck(self._rate_limits, self._pressure), self._metrics, self._in_flight)
         return _Health(serving=self.serving) if path == HEALTH else _UNKNOWN
 
 
@@ -164,7 +165,7 @@ class _Check(Generic[_AskedT]):
         if self._asked:
             raise ProtocolError("a second message in one check")
         self._asked = True
-        return self._sent(self._check.receive(_parsed(self._kind, message), now))
+        return self._sent(self._answer(message, now))
 
     def resume(self) -> Wait | Sequence[bytes]:
         return self._sent(self._check.resume())
@@ -182,6 +183,27 @@ class _Check(Generic[_AskedT]):
             return answer
         self._answered = True
         return (answer,)
+
+    def _answer(self, message: bytes, now: float) -> bytes | Wait:
+        return self._check.receive(_parsed(self._kind, message), now)
+
+
+class _RateLimit(_Check[RateLimitRequest]):
+    """A call of the rate limit service. What can't be read is refused: after an error Envoy may let a request on."""
+
+    __slots__ = ("_limits",)
+
+    def __init__(self, limits: RateLimitCheck, metrics: Metrics, in_flight: Gauge) -> None:
+        super().__init__(RateLimitRequest, limits, metrics, in_flight)
+        self._limits = limits
+
+    def _answer(self, message: bytes, now: float) -> bytes | Wait:
+        if len(message) > RATE_LIMIT_MESSAGE:
+            return self._limits.refuse_unread()
+        try:
+            return super()._answer(message, now)
+        except ProtocolError:
+            return self._limits.refuse_unread()
 
 
 class _Health:

@@ -22,6 +22,17 @@ def unsupported(configuration: Configuration) -> list[Mistake]:
     return [*_hooks(configuration), *_gateway(configuration)]
 
 
+def unasked(configuration: Configuration) -> Iterator[Mistake]:
+    """What the Envoy of a whole bootstrap asks nobody for."""
+    if configuration.gateway.rate_limit_service is not None:
+        yield configuration.document.mistake(
+            ("gateway", "rate_limit_service"),
+            "is for the rate limit filter of an Envoy of your own; this one has none, so these limits would hold "
+            "for nobody",
+            "put the plugin rate-limit in its place, or keep to `serve envoy` and `render envoy --filters`",
+        )
+
+
 def _hooks(configuration: Configuration) -> Iterator[Mistake]:
     protocol = configuration.gateway.protocol
     missing = _MISSING[protocol]

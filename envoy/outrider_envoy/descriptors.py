@@ -9,9 +9,10 @@ taken is never taken back. There is a limit only where all entries are used up a
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-from outrider.config.rate_limits import UNITS, WILD, Algorithm, Descriptor, Domain
+from outrider.config.rate_limit_service import UNITS, WILD, Descriptor, Domain
+from outrider.counting import Algorithm
 from outrider_envoy.proto.rate_limit_pb2 import RateLimitResponse
 from outrider_envoy.wire import sized, tag
 
@@ -24,13 +25,8 @@ _SECONDS = {seconds: _UNITS.Value(unit.upper()) for unit, seconds in UNITS.items
 _OVERRIDES = {number: seconds for seconds, number in _SECONDS.items()}
 
 
-class Entry(Protocol):
-    """A key with a value, as the message has it."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def value(self) -> str: ...
+Entry = tuple[str, str]
+"""A key with a value."""
 
 
 class Limit(NamedTuple):
@@ -71,13 +67,13 @@ class Tree:
     def find(self, entries: Iterable[Entry]) -> Found | None:
         """The limit of a descriptor, if it has one."""
         node, names = self._root, [self._name]
-        for entry in entries:
-            below, value = node.below(entry.key, entry.value)
+        for key, value in entries:
+            below, counted = node.below(key, value)
             if below is None:
                 return None
             node = below
-            names += (entry.key, value)
-        return None if node.applied is None else Found(node.applied, counted_by("", names))
+            names += (key, counted)
+        return None if node.applied is None else Found(node.applied, count_key("", names))
 
     def override(self, entries: Iterable[Entry], quota: int, unit: int) -> Found | None:
         """What a descriptor falls under that brings its own limit; None if its unit is unknown."""
@@ -86,8 +82,8 @@ class Tree:
         # Its counts are kept apart from those of the file's limits, and from those in other units.
         names = [self._name]
         for entry in entries:
-            names += (entry.key, entry.value)
-        return Found(_own(quota, _OVERRIDES[unit]), counted_by(f"own{unit}", names))
+            names += entry
+        return Found(_own(quota, _OVERRIDES[unit]), count_key(f"own{unit}", names))
 
 
 class _Node:
@@ -137,7 +133,7 @@ class _Pattern:
         return True
 
 
-def counted_by(kind: str, names: Sequence[str]) -> bytes:
+def count_key(kind: str, names: Sequence[str]) -> bytes:
     """One key for a list of names: different lists never have the same one."""
     name = f"rls {kind} {''.join([f'{len(each)}:{each}' for each in names])}".encode("utf-8", "surrogateescape")
     return name if len(name) <= _LONG else b"rls #" + blake2b(name, digest_size=32).digest()
@@ -147,7 +143,8 @@ def _applied(one: Descriptor) -> Applied | None:
     limit = one.rate_limit
     if limit is None:
         return None
-    replaces = frozenset(other.name for other in limit.replaces)
+    # What refuses nobody takes nobody's place.
+    replaces = frozenset[str]() if one.shadow_mode else frozenset(other.name for other in limit.replaces)
     if limit.unlimited or limit.requests_per_unit is None:
         return Applied(None, b"", limit.name, replaces)
     counted = Limit(limit.requests_per_unit, limit.seconds, limit.algorithm, limit.burst)

@@ -13,7 +13,7 @@ from outrider.pressure import Pressure
 from outrider.waiting import Wait
 from outrider_envoy.calls import OK, Call, Calls, Status, failed
 from outrider_envoy.limits import MESSAGE_LIMIT, STREAM_LIMIT
-from outrider_envoy.rate_limits import RateLimits
+from outrider_envoy.rate_limit_service import RateLimits
 from outrider_envoy.selection import Chains
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"

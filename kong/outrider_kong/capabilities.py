@@ -21,8 +21,9 @@ _LISTS = ("services", "routes", "consumers")
 
 
 def unsupported(configuration: Configuration) -> list[Mistake]:
-    """One mistake for each plugin that needs what Kong has not, and for each entity that Kong would refuse."""
-    return [*_hooks(configuration), *_upstreams(configuration), *_entities(configuration.document)]
+    """One mistake for each thing that needs what Kong has not, and for each entity that Kong would refuse."""
+    document = configuration.document
+    return [*_hooks(configuration), *_limits(configuration), *_upstreams(configuration), *_entities(document)]
 
 
 def unseen(plugin: Plugin) -> list[Hook]:
@@ -40,6 +41,15 @@ def _hooks(configuration: Configuration) -> Iterator[Mistake]:
                 f"needs {hook}, and Kong shows plugins no bodies piece by piece",
                 "leave the plugin out, or run it behind Envoy",
             )
+
+
+def _limits(configuration: Configuration) -> Iterator[Mistake]:
+    if configuration.gateway.rate_limit_service is not None:
+        yield configuration.document.mistake(
+            ("gateway", "rate_limit_service"),
+            "is for an Envoy's rate limit filter; Kong has none, so these limits would hold for nobody",
+            "put the plugin rate-limit in its place",
+        )
 
 
 def _upstreams(configuration: Configuration) -> Iterator[Mistake]:

@@ -10,11 +10,12 @@ from pydantic import Field
 
 from outrider import LogRecord, Plugin, Refusal, Reply, Request, Runtime, StartError
 from outrider.metrics import Counter, Metrics
+from outrider.quiet_log import QuietLog
 from outrider_plugins.counted_by import WHOLE_NETWORK, By, PrefixLength, key_reader
 from outrider_plugins.counting.storage import StorageError
+from outrider_plugins.counting.watched import uncounted_counter
 from outrider_plugins.held_places import HeldPlaces
 from outrider_plugins.places import NO_PLACE, open_places
-from outrider_plugins.quiet_log import QuietLog
 
 _log = logging.getLogger("outrider.plugin.concurrency-limit")
 
@@ -51,6 +52,7 @@ class ConcurrencyLimit(Plugin):
     async def start(self, runtime: Runtime, /) -> None:
         self._key = key_reader(self.by, runtime.scope, self.ipv6_prefix)
         self._quiet = QuietLog(_log)
+        self._missed = uncounted_counter(runtime.metrics, "concurrency-limit")
         try:
             self._places = open_places(runtime.shared / "concurrency-limit", self.lease)
         except (OSError, StorageError) as error:
@@ -89,8 +91,11 @@ class ConcurrencyLimit(Plugin):
         return None if self.dry_run else Refusal(429, "Too many requests at once", headers={"retry-after": "1"})
 
     def _uncounted(self, error: StorageError) -> Reply:
-        self._quiet.error("requests can't be counted (%s)", error)
-        if self.dry_run or self.on_storage_error == "allow":
+        self._missed.add()
+        let_on = self.dry_run or self.on_storage_error == "allow"
+        meanwhile = "they are let on" if let_on else "they are refused"
+        self._quiet.error("requests can't be counted (%s): %s", error, meanwhile)
+        if let_on:
             return None
         return Refusal(503, "Requests can't be counted at the moment", headers={"retry-after": "1"})
 

@@ -5,9 +5,9 @@ from collections import Counter
 from typing import Final
 
 from outrider import Runtime
+from outrider.quiet_log import QuietLog
 from outrider_plugins.counting.storage import StorageError
 from outrider_plugins.places import Held, Places
-from outrider_plugins.quiet_log import QuietLog
 
 _BATCH: Final = 16
 """How many are renewed at once: who else wants the table waits meanwhile."""

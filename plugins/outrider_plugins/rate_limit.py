@@ -1,30 +1,32 @@
 """The plugin rate-limit: so many requests in so many seconds, counted over all workers, or over machines."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from hashlib import sha256
 from math import ceil
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from outrider import BodyReply, Needs, Plugin, Refusal, Reply, Request, Response, Runtime
+from outrider import LogRecord, Needs, Plugin, Refusal, Reply, Request, Response, Runtime
+from outrider.counting import Algorithm, Namespace, OnStorageError, StorageAddress
 from outrider.metrics import Counter, Metrics
 from outrider.needs import Hook
+from outrider.quiet_log import QuietLog
 from outrider_plugins.counted_by import WHOLE_NETWORK, By, PrefixLength, key_reader
-from outrider_plugins.counting.algorithm import Algorithm, rule
-from outrider_plugins.counting.opening import MEMORY, OnStorageError, known_address, open_storage
+from outrider_plugins.counting.algorithm import rule
+from outrider_plugins.counting.opening import MEMORY, known_address, longest_wait, open_storage
 from outrider_plugins.counting.rule import Charge, Rule, Usage
 from outrider_plugins.counting.storage import StorageError
+from outrider_plugins.counting.watched import uncounted_counter
+from outrider_plugins.owed import Owed
 from outrider_plugins.rate_limit_headers import Form, RateLimitHeaders, header_names
-from outrider_plugins.response_cost import CostError, CostPlace, ResponseCost
+from outrider_plugins.response_cost import CostPlace, ResponseCost
 
 _log = logging.getLogger("outrider.plugin.rate-limit")
 
-_CHARGED = "rate-limit"
-"""Under this name the request's context has the key that its response is charged to."""
 Many = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
 Seconds = Annotated[int, Field(ge=1, le=366 * 86_400)]
 
@@ -49,7 +51,7 @@ class RateLimit(Plugin):
     """
 
     priority: ClassVar[int] = 910
-    rare_hooks: ClassVar[frozenset[Hook]] = frozenset({"on_response", "on_response_body"})
+    rare_hooks: ClassVar[frozenset[Hook]] = frozenset({"on_response", "on_response_body", "on_log"})
 
     limit: Many | None = None
     """How many requests pass in one window; where they have a cost, how much of it."""
@@ -72,18 +74,22 @@ class RateLimit(Plugin):
     response_cost: CostPlace | None = None
     """Where a response tells what its request cost: `header:NAME`, or `json:` and a JSON pointer into its body.
     What is above `cost` is charged then, and keeps later requests waiting."""
+    unknown_cost: Many | None = None
+    """What a request costs all together whose response does not tell, or does not come since its caller left.
+    Without it as much as `cost`."""
+    hide_response_cost: bool = False
+    """Takes the header that tells the cost out of the response. A plugin that runs before this one on responses, such
+    as response-transform, must leave it there."""
     headers: Sequence[Form] = ("ietf",)
     """What downstream is told: `ietf` (`ratelimit`, `ratelimit-policy`), `x-ratelimit`, both, or nothing."""
     dry_run: bool = False
     """Counts, and refuses nobody: `outrider_rate_limit_dry_run_total` tells what would have become of requests."""
-    storage: Annotated[Literal["memory"] | SecretStr, AfterValidator(known_address)] = Field(
-        default=MEMORY, union_mode="left_to_right"
-    )
+    storage: Annotated[StorageAddress, AfterValidator(known_address)] = MEMORY
     """Where the counters are: `memory` (shared by all workers of this machine), or the address of a Redis or Valkey
     that several machines share."""
     storage_timeout: Annotated[int, Field(ge=1, le=10_000)] = 100
-    """How long the storage may take to answer, in milliseconds."""
-    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "outrider"
+    """How long a Redis or Valkey may take to answer, in milliseconds."""
+    namespace: Namespace = "outrider"
     """What keeps counters of several gateways apart that share a Redis."""
     on_storage_error: OnStorageError = "deny"
     """What becomes of a request that can't be counted: refused with 503, counted by this machine alone (with
@@ -92,42 +98,75 @@ class RateLimit(Plugin):
     @model_validator(mode="after")
     def _has_limits(self) -> Self:
         if (self.limit is None) != (self.window is None):
-            raise ValueError("limit and window belong together: give both")
-        if (self.limit is None) == (not self.limits):
-            raise ValueError("has no limit, or two kinds of it: give limit and window, or limits")
+            missing = "limit" if self.limit is None else "window"
+            raise ValueError(f"limit and window belong together: add {missing}")
+        if self.limit is None and not self.limits:
+            raise ValueError("has no limit: give limit and window, or limits")
+        if self.limit is not None and self.limits:
+            raise ValueError("has limit and window beside limits: remove one kind")
         if self.limits and self.burst is not None:
             raise ValueError("has burst beside limits: give each of limits its own")
         windows = [limit.window for limit in self.limits]
         if len(set(windows)) != len(windows):
             raise ValueError("two limits have the same window: keep the lower one")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.response_cost is None and self.unknown_cost is not None:
+            raise ValueError("has unknown_cost without response_cost: add it, or remove unknown_cost")
+        if self.hide_response_cost and not (self.response_cost or "").startswith("header:"):
+            raise ValueError("has hide_response_cost, and no response_cost in a header: remove hide_response_cost")
+        waits = longest_wait(self.storage, self.storage_timeout)
+        if self.on_storage_error != "deny" and waits >= self.timeout:
+            raise ValueError(
+                f"a check may take {waits} ms, and the hook has only {self.timeout}, so that on_storage_error would "
+                "never decide: lower storage_timeout, or give a longer timeout"
+            )
         least = min(one.quota for one in self._rules())
         if self.cost > least:
             raise ValueError(f"cost is {self.cost}, and a limit lets only {least} pass at once: no request would")
         return self
 
     def needs(self) -> Needs:
+        hooks: set[Hook] = {"on_request"}
+        if self.response_cost is not None:
+            in_body = ResponseCost(self.response_cost).in_body
+            hooks |= {"on_response", "on_response_body"} if in_body else {"on_response"}
+            hooks |= {"on_log"} if self.unknown_cost is not None else set()
         told = () if self.dry_run else header_names(self.headers)
-        if self.response_cost is None:
-            return Needs(hooks=frozenset({"on_request"}), reply_headers=told)
-        if ResponseCost(self.response_cost).in_body:
-            return Needs(reply_headers=told)
-        return Needs(hooks=frozenset({"on_request", "on_response"}), reply_headers=told)
+        return Needs(hooks=frozenset(hooks), reply_headers=told)
 
     async def start(self, runtime: Runtime, /) -> None:
         limits, rules = self._all_limits(), self._rules()
         self._key = key_reader(self.by, str(runtime.scope), self.ipv6_prefix)
         self._charges = lru_cache(4096)(partial(_charges, rules, self.cost))
-        self._owed = ResponseCost(self.response_cost) if self.response_cost else None
         self._headers = RateLimitHeaders(self.headers, rules, [limit.window for limit in limits])
         self._dry = lru_cache(maxsize=None)(partial(_dry_run, runtime.metrics)) if self.dry_run else None
         self._storage = open_storage(
             self.storage,
             runtime.shared,
             _log,
+            uncounted_counter(runtime.metrics, "rate-limit"),
             on_error=self.on_storage_error,
             timeout=self.storage_timeout / 1000,
             namespace=self.namespace,
         )
+        self._owed = self._owing(runtime)
+        if self.storage != MEMORY:
+            runtime.spawn(self._look(rules[0]))
+
+    def _owing(self, runtime: Runtime) -> Owed | None:
+        if self.response_cost is None:
+            return None
+        cost, unknown = ResponseCost(self.response_cost), self.unknown_cost or self.cost
+        log = QuietLog(_log)
+        return Owed(self._storage, self._charges, cost, log, runtime.spawn, paid=self.cost, unknown=unknown)
+
+    async def _look(self, rule: Rule) -> None:
+        """Connects before the first request comes; whoever starts it hears at once that nobody answers."""
+        with suppress(StorageError):
+            await self._storage.take([Charge(rule, b"", 0)])
 
     async def stop(self) -> None:
         await self._storage.close()
@@ -135,68 +174,54 @@ class RateLimit(Plugin):
     def on_request(self, request: Request, /) -> Reply | Awaitable[Reply]:
         key = self._key(request)
         if self._owed is not None:
-            # Whoever else sees the context need not know what is counted by.
-            key = request.context[_CHARGED] = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+            # It goes into the request's context, and whoever else looks there need not know what is counted by.
+            key = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
         charges = self._charges(key)
         try:
             usages = self._storage.try_take(charges)
         except StorageError:
-            return self._uncounted()
-        return self._answer(request, usages) if usages else self._wait(request, charges)
+            return self._uncounted(request, key)
+        return self._answer(request, key, usages) if usages else self._wait(request, key, charges)
 
-    async def _wait(self, request: Request, charges: Sequence[Charge]) -> Reply:
+    async def _wait(self, request: Request, key: str, charges: Sequence[Charge]) -> Reply:
         try:
             usages = await self._storage.take(charges)
         except StorageError:
-            return self._uncounted()
-        return self._answer(request, usages)
+            return self._uncounted(request, key)
+        return self._answer(request, key, usages)
 
-    def _uncounted(self) -> Reply:
+    def _uncounted(self, request: Request, key: str) -> Reply:
         if self.dry_run or self.on_storage_error == "allow":
-            return None
-        return Refusal(503, "Requests can't be counted at the moment")
+            return self._let_on(request, key)
+        return Refusal(503, "Requests can't be counted at the moment", headers={"retry-after": "1"})
 
-    def _answer(self, request: Request, usages: Sequence[Usage]) -> Reply:
+    def _answer(self, request: Request, key: str, usages: Sequence[Usage]) -> Reply:
         passed = all(usage.passed for usage in usages)
         if self._dry is not None:
             self._dry(request.route.name, "passed" if passed else "refused").add()
-            return None
+            return self._let_on(request, key) if passed else None
         self._headers.tell(request.reply_headers, usages)
         if passed:
-            return None
+            return self._let_on(request, key)
         wait = max(ceil(usage.retry) for usage in usages)
         return Refusal(429, "Too many requests", headers={"retry-after": str(wait)})
 
-    def on_response(self, request: Request, response: Response, /) -> Reply | Awaitable[Reply]:
-        owed = self._owed
-        if owed is not None and not owed.in_body:
-            return self._charge(request, partial(owed.of_headers, response))
-        if owed is not None and not owed.is_in(response):
-            response.skip_body()
+    def _let_on(self, request: Request, key: str) -> Reply:
+        if self._owed is not None:
+            self._owed.begin(request, key)
         return None
 
-    def on_response_body(self, request: Request, _: Response, body: bytes, /) -> BodyReply | Awaitable[BodyReply]:
-        return self._charge(request, partial(self._owed.of_body, body)) if self._owed else None
+    def on_response(self, request: Request, response: Response, /) -> None:
+        if self._owed:
+            self._owed.answered(request, response, hide=self.hide_response_cost)
 
-    def _charge(self, request: Request, read: Callable[[], int]) -> Awaitable[None] | None:
-        """Charges what the request cost above what was charged before."""
-        try:
-            owed = read() - self.cost
-        except CostError as error:
-            _log.warning("%s: the request costs what it was charged at first", error)
-            return None
-        key: str | None = request.context.get(_CHARGED)
-        if owed <= 0 or key is None:
-            return None
-        charges = [charge._replace(cost=owed) for charge in self._charges(key)]
-        with suppress(StorageError):
-            # The log has it. Upstream did its work: to keep the response back would undo nothing.
-            return None if self._storage.try_take(charges, owed=True) else self._charge_later(charges)
-        return None
+    def on_response_body(self, request: Request, _: Response, body: bytes, /) -> None:
+        if self._owed:
+            self._owed.answered_body(request, body)
 
-    async def _charge_later(self, charges: Sequence[Charge]) -> None:
-        with suppress(StorageError):
-            await self._storage.take(charges, owed=True)
+    def on_log(self, request: Request, _: LogRecord, /) -> None:
+        if self._owed:
+            self._owed.ended(request)
 
     def _all_limits(self) -> Sequence[Limit]:
         if self.limit is None or self.window is None:

@@ -28,6 +28,7 @@ class Sample(Base):
     """Some,
     over two lines."""
     named: Annotated[dict[str, Inner], Field(description="By name.")] = {}
+    first: int = Field(default=1, description="Is not the first.")
     word: str = "null"
     """A word that YAML would take for nothing."""
 
@@ -44,6 +45,7 @@ def test_fields_are_told_as_the_file_has_them_those_of_its_own_first_and_nested_
         "  named (default {}): By name.",
         "    depth (required): How deep.",
         "    again (default []): More of them.",
+        "  first (default 1): Is not the first.",
         "  word (default 'null'): A word that YAML would take for nothing.",
         "  inherited (default null): From above.",
     ]

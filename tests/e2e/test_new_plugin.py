@@ -59,7 +59,7 @@ def test_the_line_of_a_fault_in_the_guide_is_that_of_the_plugin(tmp_path: Path) 
 
 def test_its_tests_pass_and_its_file_has_no_mistakes_before_anything_is_installed(folder: Path) -> None:
     assert "2 passed" in run(folder, sys.executable, "-m", "pytest")
-    assert "no mistakes in 1 routes and 1 plugins" in run(folder, COMMAND, "check", "outrider.yaml")
+    assert "no mistakes in 1 route and 1 plugin" in run(folder, COMMAND, "check", "outrider.yaml")
 
 
 def test_its_file_is_a_gateway(folder: Path, upstream: Upstream) -> None:
@@ -79,4 +79,4 @@ def test_its_package_is_found_by_the_plugins_name(folder: Path, tmp_path: Path) 
     assert "header" in run(tmp_path, COMMAND, "plugins", "set-team", env=installed)
     file = folder / "outrider.yaml"
     file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if "plugin_dirs" not in line))
-    assert "1 plugins" in run(tmp_path, COMMAND, "check", str(file), env=installed)
+    assert "1 plugin\n" in run(tmp_path, COMMAND, "check", str(file), env=installed)

@@ -80,6 +80,10 @@ def test_exactly_the_limit_passes_over_both_workers(send: Send, upstream: Upstre
     assert send(name, 1, "another") == [200]
 
 
+def test_bytes_that_are_no_utf_8_are_counted(send: Send) -> None:
+    assert send("even", 8, "\xff\xfe") == [200] * 7 + [429]
+
+
 def test_a_request_counts_as_much_as_the_route_says(send: Send) -> None:
     assert send("costly", 4) == [200, 200, 429, 429]
 

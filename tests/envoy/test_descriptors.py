@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 import yaml
 
-from outrider.config.rate_limits import UNITS, Domain
+from outrider.config.rate_limit_service import UNITS, Domain
 from outrider_envoy.descriptors import Limit, Tree
-from outrider_envoy.proto.rate_limit_pb2 import RateLimitDescriptor, RateLimitResponse, RateLimitUnit
+from outrider_envoy.proto.rate_limit_pb2 import RateLimitResponse, RateLimitUnit
 
 SHOP = """
 domain: shop
@@ -49,10 +49,10 @@ descriptors:
 TREE = Tree(Domain.model_validate(yaml.safe_load(SHOP)))
 
 
-def entries(text: str) -> list[RateLimitDescriptor.Entry]:
-    """`a=1 b=2` as a message has it."""
+def entries(text: str) -> list[tuple[str, str]]:
+    """Of `a=1 b=2`."""
     pairs = (one.partition("=") for one in text.split(" ") if one)
-    return [RateLimitDescriptor.Entry(key=key, value=value) for key, _, value in pairs]
+    return [(key, value) for key, _, value in pairs]
 
 
 def quota(text: str) -> int | None:
@@ -92,7 +92,7 @@ def test_the_most_specific_place_with_as_many_levels_as_entries_decides(text: st
 
 
 def key(*pairs: tuple[str, str]) -> bytes:
-    found = TREE.find([RateLimitDescriptor.Entry(key=key, value=value) for key, value in pairs])
+    found = TREE.find(pairs)
     assert found
     return found.key
 
@@ -122,7 +122,7 @@ def test_a_value_is_matched_in_time_in_proportion_to_its_length() -> None:
     """A regular expression would go on for years."""
     wild = {"key": "a", "value": "*".join(["", *("ab" * 20), "c"]), "rate_limit": {"unlimited": True}}
     tree = Tree(Domain.model_validate({"domain": "d", "descriptors": [wild]}))
-    assert tree.find([RateLimitDescriptor.Entry(key="a", value="ab" * 30_000)]) is None
+    assert tree.find([("a", "ab" * 30_000)]) is None
 
 
 @pytest.mark.parametrize("unit", UNITS)

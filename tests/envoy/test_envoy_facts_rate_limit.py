@@ -52,7 +52,7 @@ def status(code: "RateLimitResponse.Code", **limit: int) -> RateLimitResponse.De
 
 
 def pairs(descriptor: RateLimitDescriptor) -> list[tuple[str, str]]:
-    return [(entry.key, entry.value) for entry in descriptor.entries]
+    return [(entry.key.decode(), entry.value.decode()) for entry in descriptor.entries]
 
 
 def test_a_descriptor_comes_whole_or_not_at_all(ask: Ask, limiter: Limiter) -> None:

@@ -34,6 +34,11 @@ def official() -> dict[str, Any]:
         number, _, kind, *rest = described[message][field]
         assert kind == "HeaderMap"
         described[message][field] = [number, FieldDescriptor.TYPE_BYTES, None, *rest]
+    entry = described["RateLimitDescriptor.Entry"]
+    for field, (number, kind, *rest) in list(entry.items()):
+        # The same on the wire, and Envoy puts in whatever bytes a header has.
+        assert kind == FieldDescriptor.TYPE_STRING
+        entry[field] = [number, FieldDescriptor.TYPE_BYTES, *rest]
     return described
 
 

@@ -127,6 +127,14 @@ def test_a_file_with_other_mistakes_is_told_of_these(text: str) -> None:
     assert mistakes(text)
 
 
+def test_limits_that_kong_asks_nobody_for_are_refused() -> None:
+    (found,) = mistakes("gateway: {rate_limit_service: {domains: [{domain: shop}]}}")
+    assert found.startswith(
+        "o.yaml:2: gateway.rate_limit_service: is for an Envoy's rate limit filter; Kong has none"
+    )
+    assert found.endswith("so these limits would hold for nobody: put the plugin rate-limit in its place")
+
+
 @pytest.mark.parametrize("name", ["pre-function", "post-function"])
 def test_a_function_of_kongs_is_told_who_has_its_place(name: str) -> None:
     (found,) = mistakes(service(f"plugins: [{{name: {name}}}]"))

@@ -1,7 +1,6 @@
 """concurrency-limit: who shares a limit, what ends a request, and what happens when nobody can count."""
 
 import asyncio
-import fcntl
 import json
 import logging
 import re
@@ -13,28 +12,18 @@ from typing import Any, Literal
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from harness.callers import As, somebody_has
 from harness.chains import chain, walked
-from outrider import Consumer, Plugin, Reply, Request, Response, Route, Runtime
+from outrider import Plugin, Reply, Request, Response, Route, Runtime
 from outrider.exchange import Exchange
 from outrider.metrics import Metrics
 from outrider.testing import Outcome, Runner
 from outrider.verdict import PASS
 from outrider_plugins.concurrency_limit import ConcurrencyLimit
+from outrider_plugins.counting.watched import uncounted_counter
 from outrider_plugins.places import place_table
 
 Ends = Literal["", "replies", "fails", "fails in its response"]
-
-
-class As(Plugin):
-    """Says who calls, as an auth plugin would."""
-
-    priority = 1000
-
-    def on_request(self, request: Request) -> None:
-        name = request.headers.get("x-as")
-        request.consumer = Consumer(name, username=name) if name else None
-        request.credential = request.headers.get("x-credential")
-        request.claims = json.loads(request.headers.get("x-claims", "{}"))
 
 
 class Waits(Plugin):
@@ -93,8 +82,7 @@ def limit_one(by: str | list[str] = "ip", **more: Any) -> ConcurrencyLimit:
 @contextmanager
 def somebody_has_the_table(shared: Path) -> Generator[None]:
     place_table(shared / "concurrency-limit")
-    with (shared / "concurrency-limit").open("r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with somebody_has(shared / "concurrency-limit"):
         yield
 
 
@@ -241,6 +229,18 @@ def test_one_line_a_minute_says_that_nobody_can_count_and_none_names_the_caller(
         statuses(limit_one("header:x-team"), *requests, shared=tmp_path)
     assert [record.levelname for record in caplog.records if "concurrency" in record.name] == ["ERROR"]
     assert "a secret" not in caplog.text
+
+
+@pytest.mark.parametrize(("choice", "told"), [("deny", "they are refused"), ("allow", "they are let on")])
+def test_what_could_not_be_counted_is_counted_as_such(
+    choice: Any, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    metrics = Metrics(slots=1 << 12)
+    with somebody_has_the_table(tmp_path):
+        plugin, requests = limit_one(on_storage_error=choice), [Request() for _ in range(3)]
+        at_once(plugin, requests, runtime=Runtime(shared=tmp_path, metrics=metrics))
+    assert uncounted_counter(metrics, "concurrency-limit").value == 3
+    assert told in caplog.text
 
 
 def test_what_later_plugins_see_does_not_name_the_caller(tmp_path: Path) -> None:

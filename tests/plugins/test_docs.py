@@ -1,15 +1,18 @@
 """Every plugin has a page with all of its fields, and an example that loads."""
 
 import json
+import re
 from base64 import b64encode
 from dataclasses import fields
 from pathlib import Path
+from typing import cast
 
 import pytest
 from pydantic import TypeAdapter
 
 from outrider import Plugin, Request, Response, Route, discovery
 from outrider.config import Configuration, load
+from outrider.json_schema import WithDefaults
 from outrider.testing import Outcome, run
 from outrider_plugins.jwt_issuer import Issuer
 
@@ -23,15 +26,18 @@ EVERYWHERE = {field.name for field in fields(Plugin)}
 def test_the_page_has_every_field_with_its_default(name: str) -> None:
     page = (ROOT / "docs" / "plugins" / f"{name}.md").read_text()
     rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
-    schema = TypeAdapter(PLUGINS[name]).json_schema()
+    schema = TypeAdapter(PLUGINS[name]).json_schema(schema_generator=WithDefaults)
     for field, about in schema["properties"].items():
-        if field in EVERYWHERE:
-            continue
-        default = about.get("default", "")
-        assert field in rows, f"{field} has no row"
-        if isinstance(default, dict) or (default is None and "`null`" not in rows[field]):
-            continue
-        assert f"{default if isinstance(default, str) else json.dumps(default)}" in rows[field]
+        if field not in EVERYWHERE:
+            assert field in rows, f"{field} has no row"
+            told = re.split(r"(?<!\\)\|", rows[field])[3].strip()
+            assert told == ("" if field in schema.get("required", ()) else in_the_page(about["default"])), field
+
+
+def in_the_page(default: object) -> str:
+    if isinstance(default, dict) and not any(cast("dict[str, object]", default).values()):
+        return "nothing" if default else "`{}`"
+    return f"`{default if isinstance(default, str) else json.dumps(default)}`"
 
 
 @pytest.mark.parametrize("name", PLUGINS)

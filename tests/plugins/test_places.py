@@ -1,21 +1,19 @@
 """Places for requests in flight: as many as the limit, given back once, and back by themselves after their lease."""
 
 import asyncio
-import fcntl
 import logging
 import random
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from harness.callers import somebody_has
 from outrider import Runtime
+from outrider.quiet_log import QuietLog
 from outrider_plugins.counting.shared_table import SharedTable
 from outrider_plugins.counting.storage import StorageFullError, StorageTimeoutError
 from outrider_plugins.held_places import HeldPlaces
 from outrider_plugins.places import NO_PLACE, TERMS, Places, place_table
-from outrider_plugins.quiet_log import QuietLog
 
 LEASE = 70  # so a term lasts 10 seconds
 KEY, LIMIT = b"alice", 3
@@ -43,13 +41,6 @@ def table(tmp_path: Path, clock: Clock) -> SharedTable:
 @pytest.fixture
 def places(table: SharedTable) -> Places:
     return Places(table, LEASE, patience=0.002)
-
-
-@contextmanager
-def somebody_has(path: Path) -> Generator[None]:
-    with path.open("r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def taken(places: Places, limit: int = LIMIT, key: bytes = KEY) -> int:

@@ -6,13 +6,13 @@ import subprocess
 import sys
 import time
 from bisect import bisect_right
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
+from harness.child import child, said
 from outrider_plugins.places import NO_PLACE, Places, place_table
 
 LEASE, LIMIT = 60, 3
@@ -143,21 +143,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "places"
 
 
-@contextmanager
-def process(code: str, *arguments: object) -> Generator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:
-        try:
-            yield started
-        finally:
-            started.kill()
-
-
-def said(worker: "subprocess.Popen[str]") -> str:
-    assert worker.stdout is not None
-    return worker.stdout.readline().strip()
-
-
 def is_full(path: Path, limit: int, later: float = 0.0) -> bool:
     """Whether another process would be refused, so many seconds from now."""
     places = Places(place_table(path, clock=lambda: time.monotonic() + later), LEASE)
@@ -195,7 +180,7 @@ def test_processes_never_have_more_places_than_the_limit_and_are_refused_only_wh
 
 
 def test_places_of_a_killed_worker_come_back_when_their_lease_is_over(path: Path) -> None:
-    with process(TAKE_TWO, path) as worker:
+    with child(TAKE_TWO, path) as worker:
         assert said(worker) == "taken"
         worker.kill()
     assert is_full(path, 2)
@@ -208,7 +193,7 @@ def test_a_worker_that_was_stopped_while_it_had_the_table_keeps_nobody_waiting(p
     places = Places(place_table(path), LEASE)
     term = places.try_take(KEY, 1)
     assert term is not None
-    with process(STOP_WITH_THE_LOCK, path) as worker:
+    with child(STOP_WITH_THE_LOCK, path) as worker:
         assert said(worker) == "held"
         assert places.try_take(KEY, 1) is None
         assert not places.try_give_back(KEY, term)
@@ -218,7 +203,7 @@ def test_a_worker_that_was_stopped_while_it_had_the_table_keeps_nobody_waiting(p
 
 
 def test_a_worker_killed_at_any_line_gives_back_nobody_elses_place(path: Path) -> None:
-    with process(DIE_AT_EACH_LINE, path) as worker:
+    with child(DIE_AT_EACH_LINE, path) as worker:
         lines, *seen = map(int, said(worker).split())
     assert lines > 60
     # The survivor's two, and those of the dead one: none, the one that it had, or that one twice, in mid-renewal.

@@ -1,7 +1,6 @@
 """rate-limit: who shares a counter, what is told, and what happens when nobody can count."""
 
 import asyncio
-import fcntl
 import json
 import logging
 import re
@@ -11,26 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from outrider import Consumer, Plugin, Request, Route, Runtime
+from harness.callers import As, somebody_has
+from outrider import Plugin, Request, Route, Runtime
 from outrider.testing import Outcome, Runner
 from outrider_plugins.counting.shared_memory import SharedCounters
 from outrider_plugins.rate_limit import Limit, RateLimit
 
 YEAR = 366 * 86_400  # no test lives long enough to see this window change
-
-
-class As(Plugin):
-    """Says who calls, as an auth plugin would."""
-
-    priority = 1000
-
-    def on_request(self, request: Request) -> None:
-        name = request.headers.get("x-as")
-        request.consumer = Consumer(name, username=name) if name else None
-        request.credential = request.headers.get("x-credential")
-        request.claims = json.loads(request.headers.get("x-claims", "{}"))
+ALLOWING: dict[str, Any] = {"limit": 3, "window": 60, "on_storage_error": "allow"}
+IN_BODY: dict[str, Any] = {"limit": 3, "window": 60, "response_cost": "json:/a"}
 
 
 def send(plugins: Sequence[Plugin], *requests: Request, shared: Path) -> list[Outcome]:
@@ -52,8 +42,7 @@ def limit_one(by: str | list[str], **more: Any) -> RateLimit:
 @contextmanager
 def somebody_holds_the_counters(shared: Path) -> Generator[None]:
     SharedCounters(shared / "rate-limit")
-    with (shared / "rate-limit").open("r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with somebody_has(shared / "rate-limit"):
         yield
 
 
@@ -254,7 +243,9 @@ def test_a_dry_run_refuses_nobody_when_nobody_can_count(tmp_path: Path) -> None:
 
 
 def test_an_address_of_a_storage_is_not_shown() -> None:
-    plugin = RateLimit(limit=1, window=60, storage=SecretStr("redis://user:hunter2@localhost"))
+    config = {"limit": 1, "window": 60, "storage": "redis://user:hunter2@localhost"}
+    plugin = TypeAdapter(RateLimit).validate_python(config)
+    assert "hunter2" not in f"{plugin!r}"
     assert "hunter2" not in f"{plugin.storage!r} {plugin.storage}"
 
 
@@ -264,7 +255,7 @@ def test_an_address_of_a_storage_is_not_shown() -> None:
         ({}, "give limit and window, or limits"),
         ({"limit": 1}, "belong together"),
         ({"window": 60}, "belong together"),
-        ({"limit": 1, "window": 60, "limits": [{"limit": 1, "window": 60}]}, "or two kinds of it"),
+        ({"limit": 1, "window": 60, "limits": [{"limit": 1, "window": 60}]}, "remove one kind"),
         ({"limits": [{"limit": 1, "window": 60}, {"limit": 2, "window": 60}]}, "have the same window"),
         ({"limits": [{"limit": 1, "window": second} for second in range(1, 10)]}, "at most 8"),
         ({"limit": 0, "window": 60}, "greater than or equal to 1"),
@@ -280,8 +271,18 @@ def test_an_address_of_a_storage_is_not_shown() -> None:
         ({"limit": 1, "window": YEAR, "burst": 10**12, "algorithm": "gcra"}, "too large for so slow a rate"),
         ({"limit": 3, "window": 60, "cost": 4}, "lets only 3 pass at once: no request would"),
         ({"limit": 5, "window": 60, "burst": 3, "algorithm": "gcra", "cost": 4}, "lets only 3 pass at once"),
+        (ALLOWING | {"storage": "redis://h", "storage_timeout": 1000}, "a check may take 1000 ms"),
+        (ALLOWING | {"storage": "redis+cluster://h", "storage_timeout": 500}, "a check may take 1000 ms"),
+        (ALLOWING | {"timeout": 100}, "so that on_storage_error would never decide"),
+        ({"limit": 3, "window": 60, "hide_response_cost": True}, "no response_cost in a header"),
+        (
+            {"limit": 3, "window": 60, "response_cost": "json:/a", "hide_response_cost": True},
+            "no response_cost in a header",
+        ),
+        ({"limit": 3, "window": 60, "unknown_cost": 2}, "without response_cost"),
         ({"limit": 3, "window": 60, "response_cost": "x-cost"}, "no place of a number"),
         ({"limit": 3, "window": 60, "response_cost": "json:usage"}, "no place of a number"),
+        ({"limit": 3, "window": 60, "namespace": "my shop"}, "'my shop' is no namespace: use 1 to 64 letters"),
         ({"limit": 3, "window": 60, "headers": ["x"]}, "'ietf' or 'x-ratelimit'"),
         ({"limit": 3, "window": 60, "ipv6_prefix": 129}, "less than or equal to 128"),
         ({"limit": 1, "window": 60, "storage": "reddis://user:hunter2@h"}, "redis://"),

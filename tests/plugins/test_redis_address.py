@@ -2,7 +2,7 @@
 
 import pytest
 
-from outrider_plugins.counting.redis_address import Node, RedisAddress
+from outrider_plugins.counting.redis.address import Node, RedisAddress
 
 SECRET = "hunter2"
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.redis_proxy import Proxy, left, through_a_proxy
 from harness.redis_server import RedisServer
-from outrider_plugins.counting.redis_storage import RedisStorage
+from outrider_plugins.counting.redis.storage import RedisStorage
 from outrider_plugins.counting.storage import StorageError, StorageTimeoutError
 
 
@@ -56,6 +56,10 @@ def test_a_check_that_is_given_up_leaves_the_others_their_answers(redis_server: 
             b"*-1\r\n",
             b"$3\r\nabc\r\n",
             b"*1\r\n$3\r\n1 1\r\n",
+            # Nothing was counted, though there is room; a number that no double tells; one that Python won't read.
+            b"$24\r\n1700000020000000 0 0 0 0\r\n",
+            b"$25\r\n17000000200000000 1 0 0 0\r\n",
+            b"$5008\r\n%b 1 0 0 0\r\n" % (b"9" * 5000),
             b"-\r\n",
             b"-ERR no\r\n",
         ),

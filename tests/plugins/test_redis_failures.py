@@ -10,11 +10,11 @@ import pytest
 
 from harness.process import DEADLINE
 from harness.redis_server import PATIENT, PRODUCTS, RedisServer
-from outrider_plugins.counting import redis_pipeline
 from outrider_plugins.counting.fixed_window import FixedWindow
-from outrider_plugins.counting.redis_connection import CONNECTING
-from outrider_plugins.counting.redis_pipeline import FAILURES
-from outrider_plugins.counting.redis_storage import RedisStorage, open_redis
+from outrider_plugins.counting.redis import pipeline
+from outrider_plugins.counting.redis.connection import CONNECTING
+from outrider_plugins.counting.redis.pipeline import FAILURES
+from outrider_plugins.counting.redis.storage import RedisStorage, open_redis
 from outrider_plugins.counting.rule import Charge
 from outrider_plugins.counting.sliding_window import SlidingWindow
 from outrider_plugins.counting.storage import StorageError, StorageTimeoutError
@@ -34,7 +34,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
 @pytest.fixture
 def brief_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that failed is asked again after a tenth of a second."""
-    monkeypatch.setattr(redis_pipeline, "PAUSE", 0.1)
+    monkeypatch.setattr(pipeline, "PAUSE", 0.1)
 
 
 async def left(storage: RedisStorage) -> int:
@@ -107,7 +107,7 @@ def test_a_frozen_server_costs_a_wait_only_a_few_times_and_counts_when_it_is_bac
         begun = time.monotonic()
         rest = await failures(storage, 200)
         waited = [error for error in rest if "is left alone for a moment" not in str(error)]
-        assert len(waited) <= 1 + (time.monotonic() - begun) / redis_pipeline.PAUSE
+        assert len(waited) <= 1 + (time.monotonic() - begun) / pipeline.PAUSE
         server.thaw()
         # What was sent before it froze, and has been given up, may be counted.
         assert 999 - FAILURES - 2 - len(waited) <= await until_it_counts(storage) <= 998

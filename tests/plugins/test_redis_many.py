@@ -10,12 +10,13 @@ import pytest
 from harness.process import DEADLINE
 from harness.redis_many import Watched, caught_up, cluster, watched
 from harness.redis_server import PATIENT, PRODUCTS, RedisServer
-from outrider_plugins.counting import redis_cluster, redis_pipeline
 from outrider_plugins.counting.fixed_window import FixedWindow
-from outrider_plugins.counting.redis_address import Node, RedisAddress
-from outrider_plugins.counting.redis_command import SCRIPT, take
-from outrider_plugins.counting.redis_sentinel import Sentinels
-from outrider_plugins.counting.redis_storage import RedisStorage, open_redis
+from outrider_plugins.counting.redis import cluster as clusters
+from outrider_plugins.counting.redis import pipeline
+from outrider_plugins.counting.redis.address import Node, RedisAddress
+from outrider_plugins.counting.redis.command import SCRIPT, take
+from outrider_plugins.counting.redis.sentinel import Sentinels
+from outrider_plugins.counting.redis.storage import RedisStorage, open_redis
 from outrider_plugins.counting.rule import Charge
 from outrider_plugins.counting.storage import StorageError
 
@@ -27,7 +28,7 @@ YEARLY = FixedWindow(LIMIT, 366 * 86_400)
 
 @pytest.fixture(autouse=True)
 def brief_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (redis_pipeline, redis_cluster):
+    for module in (pipeline, clusters):
         monkeypatch.setattr(module, "PAUSE", 0.1)
 
 

@@ -10,9 +10,9 @@ from harness.process import DEADLINE
 from harness.redis_proxy import Proxy, left, proxy, through_a_proxy
 from harness.redis_server import PATIENT, RedisServer, redis_storage
 from outrider import StartError
-from outrider_plugins.counting import redis_pipeline
 from outrider_plugins.counting.fixed_window import FixedWindow
-from outrider_plugins.counting.redis_storage import RedisStorage, open_redis
+from outrider_plugins.counting.redis import pipeline
+from outrider_plugins.counting.redis.storage import RedisStorage, open_redis
 from outrider_plugins.counting.rule import Charge
 from outrider_plugins.counting.sliding_window import SlidingWindow
 from outrider_plugins.counting.storage import StorageError
@@ -23,7 +23,7 @@ DAILY = SlidingWindow(10_000, 86_400)
 TAKE_MANY = """
 import asyncio, sys
 from outrider_plugins.counting.fixed_window import FixedWindow
-from outrider_plugins.counting.redis_storage import open_redis
+from outrider_plugins.counting.redis.storage import open_redis
 from outrider_plugins.counting.rule import Charge
 
 async def main():
@@ -79,7 +79,7 @@ def test_checks_at_once_go_out_together_over_few_connections(redis_server: Redis
         between.asked.clear()
         assert sorted(await asyncio.gather(*(left(storage) for _ in range(100)))) == list(range(899, 999))
         assert len(between.asked) == 1
-        assert between.connections <= redis_pipeline.CONNECTIONS
+        assert between.connections <= pipeline.CONNECTIONS
 
     through_a_proxy(redis_server, test)
 
@@ -105,14 +105,14 @@ def test_what_is_asked_while_all_connections_are_busy_goes_out_with_the_first_th
 
 
 def test_more_checks_than_may_wait_fail_at_once(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_pipeline, "WAITING", 3)
+    monkeypatch.setattr(pipeline, "WAITING", 3)
 
     async def test(between: Proxy, storage: RedisStorage) -> None:
         await left(storage)
         between.asked.clear()
         between.gate.clear()
         tasks: list[asyncio.Task[int]] = []
-        for busy in range(redis_pipeline.CONNECTIONS):
+        for busy in range(pipeline.CONNECTIONS):
             tasks.append(asyncio.create_task(left(storage)))
             await between.until_asked(busy + 1)
         tasks += [asyncio.create_task(left(storage)) for _ in range(3)]
@@ -181,7 +181,7 @@ def test_without_the_library_it_does_not_start(monkeypatch: pytest.MonkeyPatch) 
         open_redis("redis://cache")
 
 
-@pytest.mark.parametrize("namespace", ["", "a{b}", "a b", "ä", "a\n", 65 * "a"])
+@pytest.mark.parametrize("namespace", ["", "a:b", "a{b}", "a b", "ä", "a\n", 65 * "a"])
 def test_a_namespace_is_a_plain_name(namespace: str) -> None:
-    with pytest.raises(ValueError, match="a namespace has 1 to 64 letters"):
+    with pytest.raises(ValueError, match="use 1 to 64 letters"):
         open_redis("redis://cache", namespace=namespace)

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from harness.redis_server import PATIENT, RedisServer, free_port
-from outrider_plugins.counting import redis_connection
 from outrider_plugins.counting.fixed_window import FixedWindow
-from outrider_plugins.counting.redis_storage import open_redis
+from outrider_plugins.counting.redis import connection
+from outrider_plugins.counting.redis.storage import open_redis
 from outrider_plugins.counting.rule import Charge
 from outrider_plugins.counting.storage import StorageError
 
@@ -55,7 +55,7 @@ async def remaining(address: str) -> int:
 @pytest.fixture
 def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = ssl.create_default_context(cafile=str(certificate))
-    monkeypatch.setattr(redis_connection, "tls", lambda: context)
+    monkeypatch.setattr(connection, "tls", lambda: context)
 
 
 @pytest.mark.usefixtures("trusted")

@@ -9,7 +9,8 @@ from math import ceil
 import pytest
 
 from harness.counting import Reference
-from outrider_plugins.counting.algorithm import Algorithm, rule
+from outrider.counting import Algorithm
+from outrider_plugins.counting.algorithm import rule
 from outrider_plugins.counting.gcra import Gcra
 from outrider_plugins.counting.rule import MOST, Rule, State, Usage
 
@@ -120,6 +121,12 @@ def test_what_is_owed_is_counted_beyond_the_limit_and_keeps_others_out(algorithm
     assert (usage.passed, usage.remaining) == (False, 0)
     key.owe(NOON, 10**18)
     assert max(key.state) <= MOST
+
+
+def test_nobody_waits_for_more_than_a_hundred_bursts() -> None:
+    key = Key(rule("gcra", 10, 60))
+    key.owe(NOON, 10**12)
+    assert 5_900 < key.take(NOON).retry <= 6_000
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

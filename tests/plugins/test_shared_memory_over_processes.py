@@ -5,12 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from harness.child import child, said
 from outrider_plugins.counting.fixed_window import FixedWindow
 from outrider_plugins.counting.rule import Charge
 from outrider_plugins.counting.shared_memory import SharedCounters
@@ -107,21 +106,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "counters"
 
 
-@contextmanager
-def process(code: str, *arguments: object) -> Generator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:
-        try:
-            yield started
-        finally:
-            started.kill()
-
-
-def said(worker: "subprocess.Popen[str]") -> str:
-    assert worker.stdout is not None
-    return worker.stdout.readline().strip()
-
-
 def said_at_last(worker: "subprocess.Popen[str]") -> int:
     assert worker.stdout is not None
     return len(worker.stdout.readlines())
@@ -136,7 +120,7 @@ def test_processes_that_start_at_once_count_exactly_together(path: Path) -> None
 
 
 def test_a_worker_killed_while_it_counts_loses_nothing_that_it_answered(path: Path) -> None:
-    with process(TAKE_FOREVER, path) as victim, process(TAKE_FOREVER, path) as survivor:
+    with child(TAKE_FOREVER, path) as victim, child(TAKE_FOREVER, path) as survivor:
         answered = sum(said(worker) == "one" for _ in range(500) for worker in (victim, survivor))
         victim.kill()
         answered += sum(said(survivor) == "one" for _ in range(500))
@@ -149,7 +133,7 @@ def test_a_worker_killed_while_it_counts_loses_nothing_that_it_answered(path: Pa
 
 
 def test_a_worker_killed_at_any_line_leaves_the_table_whole(path: Path) -> None:
-    with process(DIE_AT_EACH_LINE, path) as worker:
+    with child(DIE_AT_EACH_LINE, path) as worker:
         lines, counted = map(int, said(worker).split())
     rounds = lines - 1
     assert rounds > 20
@@ -160,7 +144,7 @@ async def hold_and_take(path: Path, stop: "signal.Signals | None") -> float:
     counters = SharedCounters(path, clock=lambda: NOON, patience=0.05)
     charge = [Charge(FixedWindow(2, 60), b"key")]
     await counters.take(charge)
-    with process(HOLD_THE_LOCK, path) as holder:
+    with child(HOLD_THE_LOCK, path) as holder:
         assert said(holder) == "held"
         if stop is not None:
             holder.send_signal(stop)
@@ -182,7 +166,7 @@ def test_a_lock_that_is_held_is_waited_for_no_longer_than_asked(path: Path, stop
 def test_whoever_waits_gets_the_lock_when_it_is_released(path: Path) -> None:
     async def main() -> list[bool]:
         counters = SharedCounters(path, clock=lambda: NOON, patience=30)
-        with process(HOLD_THE_LOCK, path) as holder:
+        with child(HOLD_THE_LOCK, path) as holder:
             assert said(holder) == "held"
             waiting = asyncio.create_task(counters.take([Charge(FixedWindow(1, 60), b"key")]))
             await asyncio.sleep(0)
@@ -194,6 +178,6 @@ def test_whoever_waits_gets_the_lock_when_it_is_released(path: Path) -> None:
 
 def test_a_held_lock_never_blocks(path: Path) -> None:
     counters = SharedCounters(path, clock=lambda: NOON)
-    with process(HOLD_THE_LOCK, path) as holder:
+    with child(HOLD_THE_LOCK, path) as holder:
         assert said(holder) == "held"
         assert counters.try_take([Charge(FixedWindow(1, 60), b"key")]) is None

@@ -9,7 +9,8 @@ import pytest
 
 from harness.counting import Reference
 from harness.redis_server import PRODUCTS, RedisServer, redis_storage
-from outrider_plugins.counting.algorithm import Algorithm, rule
+from outrider.counting import Algorithm
+from outrider_plugins.counting.algorithm import rule
 from outrider_plugins.counting.rule import Charge
 from outrider_plugins.counting.shared_memory import SharedCounters
 from outrider_plugins.counting.storage import Storage

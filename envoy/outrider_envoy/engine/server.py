@@ -10,7 +10,7 @@ from outrider_envoy.calls import Calls
 from outrider_envoy.engine.limits import Limits
 from outrider_envoy.engine.protocol import Http2Protocol
 from outrider_envoy.engine.shared import Shared
-from outrider_envoy.rate_limits import RateLimits
+from outrider_envoy.rate_limit_service import RateLimits
 from outrider_envoy.selection import Chains
 
 _UNIX: Final = "unix:"

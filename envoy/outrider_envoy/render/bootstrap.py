@@ -1,5 +1,7 @@
 """The whole bootstrap of an Envoy that `outrider run` starts."""
 
+from outrider.config import ConfigError
+from outrider_envoy.capabilities import unasked
 from outrider_envoy.render.clusters import clusters
 from outrider_envoy.render.listener import listener
 from outrider_envoy.render.plan import Plan, Section, typed
@@ -11,7 +13,12 @@ CONNECTION_LIMIT = 50_000
 
 
 def bootstrap(plan: Plan) -> Section:
-    """Envoy's bootstrap in the JSON form of `envoy.config.bootstrap.v3.Bootstrap`."""
+    """Envoy's bootstrap in the JSON form of `envoy.config.bootstrap.v3.Bootstrap`.
+
+    Raises `ConfigError` if the file has what this Envoy would ask nobody for.
+    """
+    if mistakes := list(unasked(plan.configuration)):
+        raise ConfigError(mistakes)
     document: Section = {
         "static_resources": {"listeners": [listener(plan)], "clusters": clusters(plan)},
         "overload_manager": _overload(),

@@ -103,6 +103,10 @@ def _plain(detail: ErrorDetails, given: str) -> Words:
     if kind in _BOUNDS:
         what, remedy, bound = _BOUNDS[kind]
         return f"{given} {what}", remedy.format(detail.get("ctx", {})[bound])
+    if kind == "sequence_str":
+        return f"{given} is text", f"write a list, as in [{given}]"
+    if detail.get("ctx", {}).get("class") == "Sequence":
+        kind = "list"
     what, remedy = _KINDS.get(kind.partition("_")[0], ("does not fit", f"mend it ({detail['msg']})"))
     return f"{given} {what}", remedy
 

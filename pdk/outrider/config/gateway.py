@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from outrider.config.field_types import Address, ListenAddress, Network, refusal
 from outrider.config.mistake import shown
-from outrider.config.rate_limits import RateLimitService
+from outrider.config.rate_limit_service import RateLimitService
 from outrider.fields import FilePath
 from outrider.pressure import SHORTEST
 

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from outrider.config.file_model import File
+from outrider.json_schema import AsDeclared
 from outrider.plugin import Plugin
 
 Schema = dict[str, Any]
@@ -32,7 +33,9 @@ def _when(name: str) -> Schema:
 
 def _config(name: str, cls: type[Plugin]) -> Schema:
     try:
-        found: Schema = TypeAdapter(cls).json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+        found: Schema = TypeAdapter(cls).json_schema(
+            ref_template=f"#/$defs/{name}.{{model}}", schema_generator=AsDeclared
+        )
     except PydanticInvalidForJsonSchema:
         found = {"type": "object"}  # a field type of the author's own: the editor can't know it
     inner = cast("Schema", found.pop("$defs", {}))

@@ -1,13 +1,10 @@
 """The algorithms by the names that a configuration has for them."""
 
-from typing import Literal
-
+from outrider.counting import Algorithm
 from outrider_plugins.counting.fixed_window import FixedWindow
 from outrider_plugins.counting.gcra import Gcra
 from outrider_plugins.counting.rule import Rule
 from outrider_plugins.counting.sliding_window import SlidingWindow
-
-Algorithm = Literal["fixed-window", "sliding-window", "gcra"]
 
 
 def rule(algorithm: Algorithm, limit: int, window: int, burst: int | None = None) -> Rule:

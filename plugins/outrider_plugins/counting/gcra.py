@@ -2,8 +2,9 @@
 
 from fractions import Fraction
 
-from outrider_plugins.counting.rule import MICRO, MOST, Rule, State, Usage, bounded
+from outrider_plugins.counting.rule import MICRO, MOST, Rule, State, Usage
 
+_BURSTS = 100  # so many are owed at most: nobody waits longer than for them
 _CLOSE = Fraction(1, 100_000)
 
 
@@ -24,9 +25,12 @@ class Gcra(Rule):
         exact = Fraction(limit, window * MICRO)
         rate = exact.limit_denominator(max(1, (MOST >> 1) // self.quota))
         if abs(rate - exact) > exact * _CLOSE:
-            raise ValueError("the burst is too large for so slow a rate: lower burst or window")
+            slow = f"so slow a rate ({limit} in {window} seconds)"
+            fits = (MOST >> 1) // exact.denominator
+            raise ValueError(f"a burst of {self.quota} is too large for {slow}: lower burst to {fits}")
         self._drain, self._unit = rate.numerator, rate.denominator
         self._capacity = self.quota * self._unit
+        self._most = min(MOST, _BURSTS * self._capacity)
         self._refill = -(-self._capacity // self._drain)
         self.span = max(1, -(-self._refill // MICRO))
         self.numbers = (self._capacity, self._drain, self._unit)
@@ -44,7 +48,8 @@ class Gcra(Rule):
         return state[1] + cost * self._unit <= self._capacity
 
     def charge(self, state: State, cost: int) -> State:
-        return state[0], bounded(state[1] + cost * self._unit), 0
+        drops, most = state[1] + cost * self._unit, self._most
+        return state[0], drops if drops < most else most, 0  # noqa: FURB136 - min() takes six times as long
 
     def lasts(self, state: State) -> int:
         return state[0] - -state[1] // self._drain

@@ -40,8 +40,8 @@ class SharedTable:
     there decides), in buckets of 64: a new key whose bucket has no free place raises `StorageFullError`. With keys
     spread evenly that begins when the table is about 60 % full, and nobody can aim at a bucket: keys are stored as
     digests under a random secret of the file. The lock is flock(2): the kernel releases it when its holder dies, and
-    whoever waits for one that is frozen gives up. What is told apart by `magic` (16 bytes) is never mixed up.
-    `clock` gives seconds since the Unix epoch. An object belongs to one thread.
+    whoever waits for one that is frozen gives up. `magic` (16 bytes) says what the file holds: another file is a
+    `StorageError`. `clock` gives seconds since the Unix epoch. An object belongs to one thread.
     """
 
     def __init__(
@@ -54,17 +54,23 @@ class SharedTable:
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         finalize(self, os.close, self._fd)
         bucket = self._bucket = WAYS * self._size
+        other = StorageError(f"{path} is no table of the kind {magic.decode()!r}: remove it")
         if os.fstat(self._fd).st_size < 2 * bucket:
-            raise StorageError(f"{path} holds no counters: remove it")
+            raise other
         self._memory = mmap.mmap(self._fd, 0)
         found, secret = _HEAD.unpack_from(self._memory)
         if found != magic:
-            raise StorageError(f"{path} holds no counters: remove it")
+            raise other
         self.words = memoryview(self._memory).cast("Q")
         buckets = len(self._memory) // bucket - 1  # the head has the room of one
 
+        keyed = blake2b(digest_size=_DIGEST, key=secret)
+
         def home(key: bytes) -> _Home:
-            digest = blake2b(key, digest_size=_DIGEST, key=secret).digest()
+            # A copy has taken in the secret already, which costs as much as the key.
+            hashed = keyed.copy()
+            hashed.update(key)
+            digest = hashed.digest()
             return _Home(digest, (int.from_bytes(digest[:8]) % buckets + 1) * bucket)
 
         self._home = lru_cache(_REMEMBERED)(home)
@@ -88,7 +94,7 @@ class SharedTable:
         pause, waited = 0.0005, 0.0
         while (done := self.locked(work, *args)) is None:
             if waited >= patience:
-                raise StorageTimeoutError("another process holds the counters")
+                raise StorageTimeoutError("another process holds the table")
             await asyncio.sleep(pause)
             waited += pause
             pause = min(2 * pause, 0.02)

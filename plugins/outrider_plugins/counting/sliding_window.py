@@ -10,9 +10,9 @@ class SlidingWindow(Rule):
 
     `ceil(before * left / window) + count` may not exceed `limit`, where `left` is what is left of this window. So the
     requests of the window before are taken as if they had come evenly, for two numbers a key in place of a log of all
-    requests; if they came late in it, more than the limit passes in some stretch of a window's length, up to twice as
-    much. Its state: the end of the window, the count in it, and the count before it. A clock that goes back acts as
-    in fixed windows.
+    requests; if they came late in it, more than the limit passes in some stretch of a window's length, nearly twice
+    as much. Its state: the end of the window, the count in it, and the count before it. A clock that goes back acts
+    as in fixed windows.
     """
 
     kind = "sliding"

@@ -1,6 +1,6 @@
 """Plugins for the configuration's tests, and a way to load a text as a file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,6 +35,7 @@ class Greet(Plugin):
     password: SecretStr | None = None
     phrase: SecretStr | None = None
     by: str | list[str] = "name"
+    forms: Sequence[str] = ()
     windows: list[Window] = Field(default_factory=list[Window])
     folder: FilePath | None = None
     odd: int = 1

@@ -33,6 +33,11 @@ def test_a_plugins_config_has_that_plugins_fields(whole: dict[str, Any]) -> None
     assert "greet.Window" in whole["$defs"]
 
 
+def test_a_plugins_fields_stand_in_the_order_of_its_class(whole: dict[str, Any]) -> None:
+    fields = list(whole["$defs"]["greet"]["properties"])
+    assert fields.index("forms") < fields.index("windows") < fields.index("folder")
+
+
 def test_every_field_of_the_file_is_described(whole: dict[str, Any], plugins: Mapping[str, Any]) -> None:
     models = {name: part for name, part in whole["$defs"].items() if name.partition(".")[0] not in plugins}
     missing = [

@@ -13,7 +13,7 @@ from math import ceil
 from pathlib import Path
 
 from harness.counting_worker import ANSWER
-from outrider_plugins.counting.algorithm import Algorithm
+from outrider.counting import Algorithm
 
 MICRO = 1_000_000
 

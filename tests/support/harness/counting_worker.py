@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from outrider_plugins.counting.algorithm import rule
-from outrider_plugins.counting.redis_storage import open_redis
+from outrider_plugins.counting.redis.storage import open_redis
 from outrider_plugins.counting.rule import Charge, Rule, State, Usage
 from outrider_plugins.counting.shared_memory import SharedCounters
 from outrider_plugins.counting.storage import Storage

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.process import DEADLINE
 from harness.redis_server import PATIENT, RedisServer
 from outrider_plugins.counting.fixed_window import FixedWindow
-from outrider_plugins.counting.redis_storage import RedisStorage, open_redis
+from outrider_plugins.counting.redis.storage import RedisStorage, open_redis
 from outrider_plugins.counting.rule import Charge
 from outrider_plugins.counting.storage import Storage
 

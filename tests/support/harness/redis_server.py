@@ -17,9 +17,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from harness.process import until
-from outrider_plugins.counting.redis_address import RedisAddress
-from outrider_plugins.counting.redis_command import SCRIPT
-from outrider_plugins.counting.redis_storage import RedisStorage, open_server
+from outrider_plugins.counting.redis.address import RedisAddress
+from outrider_plugins.counting.redis.command import SCRIPT
+from outrider_plugins.counting.redis.storage import RedisStorage, open_server
 from outrider_plugins.counting.rule import Charge, Usage
 from outrider_plugins.counting.storage import Storage
 
@@ -70,6 +70,7 @@ class RedisServer:
     """Starts when made, on a Unix socket or (with `port`) on loopback; `with` kills it."""
 
     def __init__(self, product: Product, *options: str, port: int = 0, config: str = "") -> None:
+        server = program(product)
         # Not tmp_path: a unix socket's path must be short.
         self.folder = Path(tempfile.mkdtemp(prefix="redis-"))
         self.port = port
@@ -77,7 +78,7 @@ class RedisServer:
         where = ["--port", str(port), "--bind", "127.0.0.1", "--unixsocket", str(self.socket)]
         file = self.folder / "config"
         file.write_text(config)
-        self._command = [program(product), str(file), *where, "--save", "", "--dir", str(self.folder), *options]
+        self._command = [server, str(file), *where, "--save", "", "--dir", str(self.folder), *options]
         self.address = f"redis://127.0.0.1:{port}" if port else f"unix://{self.socket}"
         self.start()
 

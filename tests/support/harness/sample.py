@@ -139,7 +139,7 @@ def _responses(upstream: int) -> list[Config]:
     return [
         service("played-whole", upstream, *(plugin(f"whole-{name}") for name in ("first", "second", "third"))),
         service("replies", upstream, plugin("response-script", timeout=300), plugin("echo-header")),
-        service("priced", upstream, _counted(limit=100, response_cost="header:x-tokens")),
+        service("priced", upstream, _counted(limit=100, response_cost="header:x-tokens", unknown_cost=41)),
         service("priced-by-body", upstream, _counted(limit=100, response_cost="json:/usage/tokens")),
         service("bodies", upstream, plugin("request-body"), plugin("response-body")),
         service("guarded", upstream, plugin("key-auth"), plugin("request-body")),

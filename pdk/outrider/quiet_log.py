@@ -10,7 +10,7 @@ QUIET: Final = 60.0
 
 
 class QuietLog:
-    """Writes an error once, and then nothing for a minute."""
+    """Writes one line, and then nothing for a minute."""
 
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
@@ -19,7 +19,14 @@ class QuietLog:
 
     def error(self, message: str, *details: object) -> None:
         """As `logging.Logger.error`."""
+        self._write(logging.ERROR, message, *details)
+
+    def warning(self, message: str, *details: object) -> None:
+        """As `logging.Logger.warning`."""
+        self._write(logging.WARNING, message, *details)
+
+    def _write(self, level: int, message: str, *details: object) -> None:
         now = self._clock()
         if now >= self._quiet_until:
             self._quiet_until = now + QUIET
-            self._log.error(message, *details)
+            self._log.log(level, message, *details)

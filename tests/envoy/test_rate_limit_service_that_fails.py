@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.rate_limits import OK, OVER, Asking, asks, of, told
+from harness.rate_limit_service import OK, OVER, Asking, asks, of, told
 from outrider import OutriderError
 from outrider.metrics import Metrics
 from outrider.pressure import Pressure
 from outrider.waiting import Wait
 from outrider_envoy.asked_limits import DESCRIPTORS, ENTRIES
-from outrider_envoy.calls import RATE_LIMIT, Calls, Status
+from outrider_envoy.calls import RATE_LIMIT, RATE_LIMIT_MESSAGE, Calls, Status
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.proto.rate_limit_pb2 import RateLimitDescriptor, RateLimitRequest, RateLimitResponse
-from outrider_envoy.rate_limits import Charge, RateLimitCheck
+from outrider_envoy.rate_limit_service import Hits, RateLimitCheck
 from outrider_envoy.selection import Chains
 from outrider_envoy.told_limits import Usage
 from outrider_plugins.counting.rule import Usage as Counted
@@ -29,19 +29,19 @@ class Fails:
         self.waits = waits
         self.ended = False
 
-    def try_take(self, charges: Sequence[Charge]) -> Sequence[Usage] | None:
+    def try_take(self, hits: Sequence[Hits], *, owed: bool = False) -> Sequence[Usage] | None:
         if self.waits:
             return None
         raise self.error or AssertionError
 
-    async def take(self, charges: Sequence[Charge]) -> Sequence[Usage]:
+    async def take(self, hits: Sequence[Hits], *, owed: bool = False) -> Sequence[Usage]:
         try:
             await asyncio.sleep(0)
         finally:
             self.ended = True
         if self.error:
             raise self.error
-        return [Counted(passed=True, remaining=7, reset=0.0, retry=0.0) for _ in charges]
+        return [Counted(passed=True, remaining=7, reset=0.0, retry=0.0) for _ in hits]
 
 
 class CountsError(OutriderError):
@@ -53,7 +53,7 @@ class CountsError(OutriderError):
     [
         asks(),
         asks(*[of("strange")] * (DESCRIPTORS + 1)),
-        asks(of("strange"), RateLimitDescriptor(entries=[RateLimitDescriptor.Entry(key="a")] * (ENTRIES + 1))),
+        asks(of("strange"), RateLimitDescriptor(entries=[RateLimitDescriptor.Entry(key=b"a")] * (ENTRIES + 1))),
         asks(of("strange", limit={"requests_per_unit": 5})),
     ],
     ids=["nothing", "descriptors", "entries", "unit"],
@@ -67,9 +67,9 @@ def test_what_makes_no_sense_is_refused_and_told_once(
         assert not isinstance(answers, Wait)
         answer = told(answers)
         assert answer.overall_code == OVER
-        assert [one.code for one in answer.statuses] == [OVER] * len(message.descriptors)
+        assert [one.code for one in answer.statuses] == [OVER] * min(len(message.descriptors), DESCRIPTORS)
     assert asking.told("error") == 3
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 @pytest.mark.parametrize("error", [CountsError("the counts are gone"), RuntimeError("secret")])
@@ -122,15 +122,28 @@ def test_a_call_that_is_given_up_ends_the_wait() -> None:
     assert asyncio.run(run())
 
 
-@pytest.mark.parametrize("message", [b"\xff\xff\xff", of("two").SerializeToString()])
-def test_what_is_no_message_of_its_kind_ends_with_an_error(message: bytes) -> None:
+def test_a_second_message_ends_with_an_error() -> None:
     call, _ = Asking(Fails(waits=True)).begun(asks(of("any")))
     with pytest.raises(ProtocolError):
-        call.receive(message)
-    another = Asking(Fails()).opened()
-    with pytest.raises(ProtocolError):
-        another.receive(b"\xff")
-    assert another.half_close().code != 0
+        call.receive(asks(of("any")).SerializeToString())
+
+
+TOO_LONG = asks(of("any", "secret" * RATE_LIMIT_MESSAGE)).SerializeToString()
+
+
+@pytest.mark.parametrize("message", [b"\xff\xff\xff", b"\xff", TOO_LONG], ids=["bytes", "byte", "too long"])
+def test_what_is_no_message_of_its_kind_is_refused_and_counted(
+    message: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    asking = Asking(Fails())
+    call = asking.opened()
+    answers = call.receive(message)
+    assert not isinstance(answers, Wait)
+    [answer] = answers
+    assert RateLimitResponse.FromString(answer).overall_code == OVER
+    assert call.half_close().code == 0
+    assert asking.told("error", domain="") == 1
+    assert "secret" not in caplog.text
 
 
 def test_a_worker_with_too_much_to_do_refuses_without_a_look_at_the_counts() -> None:

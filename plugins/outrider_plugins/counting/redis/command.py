@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from outrider_plugins.counting.rule import Charge, State
 from outrider_plugins.counting.storage import StorageError
 
-SCRIPT: Final = files("outrider_plugins.counting").joinpath("redis_take.lua").read_bytes()
+SCRIPT: Final = files("outrider_plugins.counting.redis").joinpath("take.lua").read_bytes()
 """Counts, in the server."""
 
 SLOTS: Final = 16_384
@@ -18,6 +18,7 @@ SLOTS: Final = 16_384
 
 _DIGEST = 16
 _STATE = 3
+_LONGEST = 16  # digits of a number that a double tells exactly
 
 
 class Command:
@@ -65,7 +66,7 @@ def take(script: bytes, namespace: bytes, charges: Sequence[Charge], *, owed: bo
 def read(answer: object, charges: int) -> Answer:
     """What a server answered. Raises `StorageError` for what can't be its answer to so many charges."""
     words = answer.split() if isinstance(answer, bytes) else []
-    if len(words) != 2 + _STATE * charges or not all(map(bytes.isdigit, words)):
+    if len(words) != 2 + _STATE * charges or not all(word.isdigit() and len(word) <= _LONGEST for word in words):
         raise StorageError("Redis answers with something that is no count")
     moment, passed, *numbers = map(int, words)
     return Answer(moment, passed == 1, list(zip(*[iter(numbers)] * _STATE, strict=True)))

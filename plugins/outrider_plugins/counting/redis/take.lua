@@ -53,19 +53,21 @@ for place, text in ipairs(redis.call('MGET', unpack(KEYS))) do
   end
   since, count, before = advanced(kind, since, count, before, limit, length)
   passed = passed and (ARGV[1] == '1' or used(kind, since, count, before, length) + cost <= limit)
-  charges[place] = {kind, since, count, before, cost, length}
+  charges[place] = {kind, since, count, before, cost, length, limit}
 end
 
 local answer = {string.format('%.0f %d', moment, passed and 1 or 0)}
 for place, charge in ipairs(charges) do
-  local kind, since, count, before, cost, length = unpack(charge)
+  local kind, since, count, before, cost, length, limit = unpack(charge)
   if passed then
-    count = math.min(count + cost, 9007199254740991)
+    count = math.min(count + cost, kind == 'gcra' and 100 * limit or 9007199254740991, 9007199254740991)
   end
   local text = string.format('%.0f %.0f %.0f', since, count, before)
   if passed then
     -- A first write that is refused, for lack of memory or in a replica, ends the script with nothing written.
-    redis.call('SET', KEYS[place], text, 'PX', math.max(1, math.ceil((lasts(kind, since, count, length) - moment) / 1000)))
+    -- A millisecond more: the server's own clock for this leaves the rest of one out.
+    local left = math.ceil((lasts(kind, since, count, length) - moment) / 1000) + 1
+    redis.call('SET', KEYS[place], text, 'PX', left)
   end
   answer[place + 1] = text
 end

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from outrider_plugins.circuit_breaker import CircuitBreaker
-from outrider_plugins.counting.redis_command import Command
-from outrider_plugins.counting.redis_connection import RedisConnection
-from outrider_plugins.counting.redis_errors import DemotedError, UnknownScriptError
+from outrider_plugins.counting.redis.command import Command
+from outrider_plugins.counting.redis.connection import RedisConnection
+from outrider_plugins.counting.redis.errors import DemotedError, UnknownScriptError
 from outrider_plugins.counting.storage import StorageError, StorageTimeoutError
 
 CONNECTIONS: Final = 2

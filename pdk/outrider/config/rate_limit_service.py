@@ -3,13 +3,16 @@
 A domain has the format of a file of envoyproxy/ratelimit, so that such a file can be pasted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Final, Literal, Self, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from outrider.config.field_types import refusal
 from outrider.config.mistake import shown
+from outrider.config.where import Place
+from outrider.counting import Algorithm, Namespace, OnStorageError, StorageAddress
 
 Unit = Literal["second", "minute", "hour", "day", "week", "month", "year"]
 UNITS: Final[Mapping[Unit, int]] = {
@@ -22,7 +25,6 @@ UNITS: Final[Mapping[Unit, int]] = {
     "year": 365 * 86_400,
 }
 """How long a unit is, in seconds. No calendar: every month has 30 days."""
-Algorithm = Literal["fixed-window", "sliding-window", "gcra"]
 WILD: Final = "*"
 
 _UNSERVED: Mapping[str, str] = {
@@ -150,6 +152,30 @@ class Domain(BaseModel):
     descriptors: Descriptors = []
     """The first entries of requests' descriptors."""
 
+    @model_validator(mode="after")
+    def _without_circles(self) -> Self:
+        steps_back: dict[str, set[str]] = {}
+        for _, one in walk(self.descriptors):
+            if one.rate_limit is not None and not one.shadow_mode:
+                names = {other.name for other in one.rate_limit.replaces}
+                steps_back.setdefault(one.rate_limit.name, set()).update(names)
+        try:
+            TopologicalSorter(steps_back).prepare()
+        except CycleError as error:
+            circle = " and ".join(map(shown, sorted(set(cast("list[str]", error.args[1])))))
+            raise refusal(
+                f"{circle} replace each other, so none of them would hold", "take one out of `replaces`"
+            ) from None
+        return self
+
+
+def walk(descriptors: Sequence[Descriptor], above: Place = ()) -> Iterator[tuple[Place, Descriptor]]:
+    """Each descriptor with its place, from the top of the file down."""
+    for index, one in enumerate(descriptors):
+        place = (*above, "descriptors", index)
+        yield place, one
+        yield from walk(one.descriptors, place)
+
 
 def _apart(found: Sequence[Domain]) -> Sequence[Domain]:
     names = [one.domain for one in found]
@@ -166,13 +192,26 @@ class RateLimitService(BaseModel):
 
     domains: Annotated[list[Domain], Field(min_length=1), AfterValidator(_apart)]
     """The limits, each domain as envoyproxy/ratelimit has it in a file."""
-    storage: Annotated[Literal["memory"] | SecretStr, Field(union_mode="left_to_right")] = "memory"
+    storage: StorageAddress = "memory"
     """Where the counts are: `memory` (shared by all workers of this machine), or the address of a Redis or Valkey
     that several machines share."""
     storage_timeout: Annotated[int, Field(ge=1, le=10_000)] = 100
-    """How long the storage may take to answer, in milliseconds."""
-    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "outrider"
+    """How long a Redis or Valkey may take to answer, in milliseconds."""
+    namespace: Namespace = "outrider"
     """What keeps counts of several gateways apart that share a Redis."""
-    on_storage_error: Literal["deny", "local", "allow"] = "deny"
+    on_storage_error: OnStorageError = "deny"
     """What becomes of a request that can't be counted: refused, counted by this machine alone (with `memory`: by
     this worker alone), or let on."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _at_its_level(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and "domain" in given:
+            raise refusal("has domain one level too high", "write `domains:` above it, and `- ` before it")
+        return cast("object", given)
+
+    def descriptors(self) -> Iterator[tuple[Place, Domain, Descriptor]]:
+        """Each descriptor of each domain, with its place in the section."""
+        for index, domain in enumerate(self.domains):
+            for place, one in walk(domain.descriptors, ("domains", index)):
+                yield place, domain, one

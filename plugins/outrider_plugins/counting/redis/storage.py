@@ -1,6 +1,5 @@
 """The storage `redis`: counts for several machines in one Redis or Valkey, on its clock."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -8,21 +7,21 @@ from importlib import import_module
 from typing import Final, Protocol
 
 from outrider import StartError
-from outrider_plugins.counting import redis_command
-from outrider_plugins.counting.redis_address import RedisAddress
-from outrider_plugins.counting.redis_cluster import Cluster
-from outrider_plugins.counting.redis_command import SCRIPT, Command
-from outrider_plugins.counting.redis_connection import Find, RedisConnection
-from outrider_plugins.counting.redis_pipeline import CONNECTIONS, Pipeline
-from outrider_plugins.counting.redis_sentinel import Sentinels
+from outrider.counting import known_namespace
+from outrider_plugins.counting.redis import command as commands
+from outrider_plugins.counting.redis.address import RedisAddress
+from outrider_plugins.counting.redis.cluster import Cluster
+from outrider_plugins.counting.redis.command import SCRIPT, Command
+from outrider_plugins.counting.redis.connection import Find, RedisConnection
+from outrider_plugins.counting.redis.pipeline import CONNECTIONS, Pipeline
+from outrider_plugins.counting.redis.sentinel import Sentinels
 from outrider_plugins.counting.rule import Charge, Usage
-from outrider_plugins.counting.storage import Storage
+from outrider_plugins.counting.storage import Storage, StorageError
 
 TIMEOUT: Final = 0.1
 """How long a check may take, in seconds."""
 NAMESPACE: Final = "outrider"
 
-_NAMESPACE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _REMEMBERED = 4096  # requests whose commands are at hand
 
 
@@ -45,11 +44,10 @@ class RedisStorage(Storage):
     """
 
     def __init__(self, server: Server, namespace: str = NAMESPACE, *, script: bytes = SCRIPT) -> None:
-        if not _NAMESPACE.fullmatch(namespace):
-            raise ValueError("a namespace has 1 to 64 letters, digits and characters of . _ : -")
+        encoded = known_namespace(namespace).encode()
 
         def command(charges: tuple[Charge, ...], owed: bool) -> Command:
-            return redis_command.take(script, namespace.encode(), charges, owed=owed)
+            return commands.take(script, encoded, charges, owed=owed)
 
         self._server = server
         self._command = lru_cache(_REMEMBERED)(command)
@@ -59,10 +57,12 @@ class RedisStorage(Storage):
 
     async def take(self, charges: Sequence[Charge], *, owed: bool = False) -> list[Usage]:
         said = await self._server.ask(self._command(tuple(charges), owed))
-        moment, passed, states = redis_command.read(said, len(charges))
-        return [
-            rule.usage(state, moment, cost, passed) for (rule, _, cost), state in zip(charges, states, strict=True)
-        ]
+        moment, passed, states = commands.read(said, len(charges))
+        told = zip(charges, states, strict=True)
+        usages = [rule.usage(state, moment, cost, passed) for (rule, _, cost), state in told]
+        if not passed and all(usage.passed for usage in usages):
+            raise StorageError("Redis counted nothing, though there is room")
+        return usages
 
     async def close(self) -> None:
         await self._server.close()

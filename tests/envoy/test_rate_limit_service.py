@@ -1,13 +1,17 @@
 """What the rate limit service lets through, over real counts."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from harness.rate_limits import OK, OVER, Asking, Clock, of
-from outrider_cli.rate_limits import StorageLimiter
+from harness.rate_limit_service import OK, OVER, Asking, Clock, of
+from outrider_cli.rate_limit_service import StorageLimiter
 from outrider_envoy.asked_limits import DESCRIPTORS
-from outrider_envoy.proto.rate_limit_pb2 import RateLimitResponse
+from outrider_envoy.proto.rate_limit_pb2 import RateLimitDescriptor, RateLimitResponse
+from outrider_envoy.rate_limit_service import Hits
+from outrider_plugins.counting.rule import Usage
 from outrider_plugins.counting.shared_memory import SharedCounters
 
 
@@ -55,12 +59,58 @@ def test_a_request_counts_as_much_as_it_says(asking: Asking, message: int, descr
 
 @pytest.mark.parametrize("hits", [6, 2**32, 2**64 - 1])
 @pytest.mark.parametrize("key", ["five", "sliding", "even", "shadow"])
-def test_whoever_asks_for_too_much_at_once_gets_and_uses_nothing(asking: Asking, key: str, hits: int) -> None:
+def test_what_a_descriptor_says_was_used_up_is_counted_though_it_is_too_much(
+    asking: Asking, key: str, hits: int
+) -> None:
     answer = asking(of(key, hits_addend=hits))
     assert answer.overall_code == (OK if key == "shadow" else OVER)
     assert asking.told("shadow" if key == "shadow" else "over_limit") == 1
+    assert asking.codes(of(key)) == [OK if key == "shadow" else OVER]
+    assert asking.told("shadow" if key == "shadow" else "over_limit") == 2
+
+
+@pytest.mark.parametrize("key", ["five", "sliding", "even", "shadow"])
+def test_whoever_asks_for_too_much_at_once_gets_and_uses_nothing(asking: Asking, key: str) -> None:
+    answer = asking(of(key), hits_addend=6)
+    assert answer.overall_code == (OK if key == "shadow" else OVER)
     assert asking.codes(of(key)) == [OK]
-    assert asking.told("ok") == 1
+
+
+def test_what_is_told_at_the_end_of_requests_refuses_those_after_them(asking: Asking) -> None:
+    # As Envoy does with apply_on_stream_done: it asks with 0 when a request begins, and tells the rest at its end.
+    begin, end = of("five", hits_addend=0), of("five", hits_addend=4)
+    assert [asking(one).overall_code for one in (begin, end, begin, end, begin)] == [OK, OK, OK, OVER, OVER]
+
+
+def test_who_is_refused_is_told_what_is_left_after_what_was_used_up(asking: Asking) -> None:
+    # Drains by one a second, and holds two; "five" has room, and counts it, too.
+    answer = asking(of("even", hits_addend=4), of("five", hits_addend=4))
+    assert [(one.code, one.limit_remaining) for one in answer.statuses] == [(OVER, 0), (OK, 1)]
+    assert answer.statuses[0].duration_until_reset.seconds == 4
+    assert [one.value for one in answer.response_headers_to_add] == ["4"]
+    asking.clock.now += 4
+    assert asking.codes(of("even")) == [OK]
+
+
+def test_who_asks_what_is_left_where_nothing_is_left_asks_the_storage_once(tmp_path: Path) -> None:
+    class Remembers(StorageLimiter):
+        owed: ClassVar[list[bool]] = []
+
+        def try_take(self, hits: Sequence[Hits], *, owed: bool = False) -> Sequence[Usage] | None:
+            self.owed.append(owed)
+            return super().try_take(hits, owed=owed)
+
+    asking = Asking(Remembers(SharedCounters(tmp_path / "counts", clock=Clock())))
+    costs = [6, 0]
+    assert [asking(of("five", hits_addend=cost)).overall_code for cost in costs] == [OVER, OVER]
+    assert Remembers.owed == [False, True, False]
+
+
+def test_values_that_are_no_utf_8_are_counted_each_by_itself(asking: Asking) -> None:
+    one, other = of("two", "\udcff\udcfe"), of("two", "\udcff\udcfd")
+    assert b"\xff\xfe" in one.SerializeToString()
+    assert asking.codes(one, times=3) == [OK, OK, OVER]
+    assert asking.codes(other) == [OK]
 
 
 def test_unlimited_and_unmatched_descriptors_pass_and_say_so(asking: Asking) -> None:
@@ -81,7 +131,9 @@ def test_an_unknown_domain_has_no_limits_as_in_envoyproxy_ratelimit(
     for _ in range(3):
         answer = asking(of("none"), of("two"), domain="shoppe")
         assert (answer.overall_code, [one.code for one in answer.statuses]) == (OK, [OK, OK])
-    assert asking.told("ok", domain="") == 3
+    many = [RateLimitDescriptor()] * 10_000
+    assert len(asking(*many, domain="shoppe").statuses) == DESCRIPTORS
+    assert asking.told("ok", domain="") == 4
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     asking.clock.now += 61
     asking(of("none"), domain="shoppe")
@@ -107,6 +159,10 @@ def test_values_that_share_a_threshold_share_a_count(asking: Asking) -> None:
 def test_a_limit_steps_back_for_one_that_replaces_it(asking: Asking) -> None:
     assert asking.codes(of("two"), of("special"), times=4) == [OK, OK, OK, OVER]
     assert asking.codes(of("two"), times=3) == [OK, OK, OVER]
+
+
+def test_a_shadow_takes_nobodys_place(asking: Asking) -> None:
+    assert asking.codes(of("two"), of("trial"), times=3) == [OK, OK, OVER]
 
 
 def test_a_descriptor_may_bring_a_limit_of_its_own(asking: Asking) -> None:

@@ -5,8 +5,8 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from outrider_plugins.counting.redis_address import Node, RedisAddress
-from outrider_plugins.counting.redis_errors import lost, said
+from outrider_plugins.counting.redis.address import Node, RedisAddress
+from outrider_plugins.counting.redis.errors import lost, said
 from outrider_plugins.counting.storage import StorageError
 from outrider_plugins.http_client import tls
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from outrider_plugins.counting.redis_address import Node, RedisAddress
-from outrider_plugins.counting.redis_command import SLOTS, Command, packed
-from outrider_plugins.counting.redis_connection import RedisConnection
-from outrider_plugins.counting.redis_errors import MovedError
-from outrider_plugins.counting.redis_pipeline import Pipeline
+from outrider_plugins.counting.redis.address import Node, RedisAddress
+from outrider_plugins.counting.redis.command import SLOTS, Command, packed
+from outrider_plugins.counting.redis.connection import RedisConnection
+from outrider_plugins.counting.redis.errors import MovedError
+from outrider_plugins.counting.redis.pipeline import Pipeline
 from outrider_plugins.counting.storage import StorageError, StorageTimeoutError
 
 PATIENCE: Final = 0.3

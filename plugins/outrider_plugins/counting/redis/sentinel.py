@@ -4,9 +4,9 @@ from dataclasses import replace
 from itertools import product
 from typing import Final
 
-from outrider_plugins.counting.redis_address import Node, RedisAddress
-from outrider_plugins.counting.redis_command import packed
-from outrider_plugins.counting.redis_connection import RedisConnection
+from outrider_plugins.counting.redis.address import Node, RedisAddress
+from outrider_plugins.counting.redis.command import packed
+from outrider_plugins.counting.redis.connection import RedisConnection
 from outrider_plugins.counting.storage import StorageError
 
 PATIENCE: Final = 0.3
@@ -30,7 +30,7 @@ class Sentinels:
         """Raises `StorageError` if no sentinel knows one."""
         for way, sentinel in list(product(self._ways, self._sentinels)):
             match await RedisConnection.once(replace(way, nodes=(sentinel,)), self._question, PATIENCE):
-                case [bytes(host), bytes(port)]:
+                case [bytes(host), bytes(port)] if port.isdigit():
                     self._sentinels.sort(key=lambda other: other != sentinel)
                     self._ways.sort(key=lambda other: other != way)
                     return Node(host.decode("latin-1"), int(port))

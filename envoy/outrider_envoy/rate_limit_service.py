@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, S
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, cast
 
-from outrider.config.rate_limits import RateLimitService
+from outrider.config.rate_limit_service import RateLimitService
 from outrider.errors import OutriderError
 from outrider.metrics import Counter, Metrics
 from outrider.pressure import Pressure
+from outrider.quiet_log import QuietLog
 from outrider.waiting import Done, Wait, begin
-from outrider_envoy.asked_limits import MOST, Asked, asked_limits
+from outrider_envoy.asked_limits import DESCRIPTORS, MOST, Asked, asked_limits
 from outrider_envoy.descriptors import Found, Limit, Tree
 from outrider_envoy.proto.rate_limit_pb2 import RateLimitRequest
 from outrider_envoy.told_limits import NO_LIMIT, REFUSED, UNLIMITED, Usage, passed, refused, status
@@ -21,25 +22,24 @@ _log = logging.getLogger("outrider.envoy")
 
 PATIENCE: Final = 15.0
 """How long a limiter may take that does not give up by itself, in seconds."""
-_QUIET: Final = 60.0  # seconds between two log lines that say the same
-_REMEMBERED: Final = 16  # different lines
 
 
-class Charge(NamedTuple):
-    """So much of a limit that a key uses up."""
+class Hits(NamedTuple):
+    """How much of a limit a key uses up; `used` if that was used up already, whether there is room or not."""
 
     limit: Limit
     key: bytes
     cost: int
+    used: bool = False
 
 
 class Limiter(Protocol):
-    """Counts a request in all of its charges, or in none if one of them has no room."""
+    """Counts a request in all of its limits, or in none if one of them has no room; with `owed` always in all."""
 
-    def try_take(self, charges: Sequence[Charge]) -> Sequence[Usage] | None:
+    def try_take(self, hits: Sequence[Hits], *, owed: bool = False) -> Sequence[Usage] | None:
         """Counts at once, or returns None: then it is `take` that can. Raises `OutriderError` if nobody can."""
 
-    def take(self, charges: Sequence[Charge]) -> Awaitable[Sequence[Usage]]:
+    def take(self, hits: Sequence[Hits], *, owed: bool = False) -> Awaitable[Sequence[Usage]]:
         """Counts, and may wait for it. Raises `OutriderError`."""
         ...
 
@@ -72,20 +72,20 @@ class RateLimits:
         self._unknown = _outcomes(metrics, "")
         self._limiter = limiter
         self._allows = service.on_storage_error == "allow"
-        self._clock, self._quiet_until = clock, dict[str, float]()
+        self._strange, self._refused, self._let_on = (QuietLog(_log, clock) for _ in range(3))
 
     def answer(self, message: RateLimitRequest) -> Answering:
         """What Envoy is told."""
         domain = self._domains.get(message.domain)
         if domain is None:
             # As envoyproxy/ratelimit does.
-            self._warn("an Envoy asks for a domain that the file does not have: its requests have no limit")
+            self._strange.warning("an Envoy asks for a domain that is not in the file: its requests have no limit")
             self._unknown["ok"].add()
-            return passed([NO_LIMIT] * len(message.descriptors))
+            return passed(_each(NO_LIMIT, message))
         try:
             answer, outcome = yield from self._judged(asked_limits(domain.tree, message))
         except Exception as error:  # noqa: BLE001 - whatever it is, the request must not pass
-            self._warn(f"rate limit requests are refused: {_reason(error)}")
+            self._refused.error("rate limit requests are refused: %s", _reason(error))
             return self.refuse(message)
         domain.outcomes[outcome].add()
         return answer
@@ -94,44 +94,51 @@ class RateLimits:
         """The answer to a request that was not judged."""
         domain = self._domains.get(message.domain)
         (domain.outcomes if domain else self._unknown)["error"].add()
-        return refused([REFUSED] * len(message.descriptors), 1.0)
+        return refused(_each(REFUSED, message), 1.0)
+
+    def refuse_unread(self) -> bytes:
+        """The answer to bytes that are no message, or too many."""
+        self._refused.error("rate limit requests are refused: one is no protobuf of its kind, or too long")
+        return self.refuse(RateLimitRequest())
 
     def _judged(self, asked: Sequence[Asked]) -> Generator[Wait, None, tuple[bytes, str]]:
-        enforced, shadows = _charges(asked)
-        usages = dict((yield from self._taken(enforced, refuses=not self._allows)))
+        enforced, shadows = _hits(asked)
+        usages = yield from self._counted(enforced, refuses=not self._allows)
         retries = [usage.retry for usage in usages.values() if not usage.passed]
         shadowed = False
-        for charge in shadows:
+        for hits in shadows:
             # In shadow mode, too, a request that is refused consumes nothing.
-            alone = {charge.key: charge._replace(cost=0) if retries else charge}
-            shadow = yield from self._taken(alone, refuses=False)
+            alone = {hits.key: hits._replace(cost=0) if retries and not hits.used else hits}
+            shadow = yield from self._counted(alone, refuses=False)
             shadowed = shadowed or not all(usage.passed for usage in shadow.values())
             usages.update(shadow)
-        statuses = [_status(found, usages) for found, _ in asked]
+        statuses = [_status(one.found, usages) for one in asked]
         if retries:
             return refused(statuses, max(retries)), "over_limit"
         return passed(statuses), "shadow" if shadowed else "ok"
 
-    def _taken(self, batch: Mapping[bytes, Charge], *, refuses: bool) -> Generator[Wait, None, _Usages]:
+    def _counted(self, batch: Mapping[bytes, Hits], *, refuses: bool) -> Generator[Wait, None, dict[bytes, Usage]]:
+        usages = dict((yield from self._taken(batch, refuses=refuses)))
+        if not all(usage.passed for usage in usages.values()):
+            # Envoy tells it when a request has ended (`apply_on_stream_done`): else it would never be counted.
+            used = {key: hits for key, hits in batch.items() if hits.used and hits.cost}
+            owed = yield from self._taken(used, refuses=refuses, owed=True)
+            usages.update({key: _now(usages[key], usage) for key, usage in owed.items()})
+        return usages
+
+    def _taken(
+        self, batch: Mapping[bytes, Hits], *, refuses: bool, owed: bool = False
+    ) -> Generator[Wait, None, _Usages]:
         if not batch:
             return {}
         try:
-            usages = yield from _from(self._limiter, list(batch.values()))
+            usages = yield from _from(self._limiter, list(batch.values()), owed=owed)
         except OutriderError as error:
             if refuses:
                 raise
-            self._warn(f"requests are let on without a limit: {error}")
+            self._let_on.error("requests are let on without a limit: %s", error)
             return {}
         return dict(zip(batch, usages, strict=True))
-
-    def _warn(self, words: str) -> None:
-        # As many lines as requests would hide all others.
-        now = self._clock()
-        if now >= self._quiet_until.get(words, now):
-            if len(self._quiet_until) >= _REMEMBERED:
-                self._quiet_until.clear()
-            self._quiet_until[words] = now + _QUIET
-            _log.warning("%s", words)
 
 
 class RateLimitCheck:
@@ -152,6 +159,10 @@ class RateLimitCheck:
         self._answering = self._limits.answer(message)
         return self.resume()
 
+    def refuse_unread(self) -> bytes:
+        """The answer to what is no message."""
+        return self._limits.refuse_unread()
+
     def resume(self) -> bytes | Wait:
         """Goes on after the `Wait` has settled."""
         try:
@@ -165,32 +176,32 @@ class RateLimitCheck:
             self._answering.close()
 
 
-def _charges(asked: Iterable[Asked]) -> tuple[dict[bytes, Charge], list[Charge]]:
-    """What must find room, with one charge for each key, and what is in shadow mode."""
-    enforced: dict[bytes, Charge] = {}
-    shadows: list[Charge] = []
-    for found, cost in asked:
+def _hits(asked: Iterable[Asked]) -> tuple[dict[bytes, Hits], list[Hits]]:
+    """What must find room, once for each key, and what is in shadow mode."""
+    enforced: dict[bytes, Hits] = {}
+    shadows: list[Hits] = []
+    for found, cost, used in asked:
         if found is None or found.applied.limit is None:
             continue
-        charge = Charge(found.applied.limit, found.key, cost)
+        hits = Hits(found.applied.limit, found.key, cost, used)
         if found.applied.shadow:
-            shadows.append(charge)
+            shadows.append(hits)
         else:
             other = enforced.get(found.key)
-            enforced[found.key] = _both(charge, other) if other else charge
+            enforced[found.key] = _both(hits, other) if other else hits
     return enforced, shadows
 
 
-def _both(one: Charge, other: Charge) -> Charge:
+def _both(one: Hits, other: Hits) -> Hits:
     """Two descriptors of a message that have the same count."""
     stricter = min(one.limit, other.limit, key=lambda limit: limit.quota)
-    return Charge(stricter, one.key, min(one.cost + other.cost, MOST))
+    return Hits(stricter, one.key, min(one.cost + other.cost, MOST), one.used or other.used)
 
 
-def _from(limiter: Limiter, charges: Sequence[Charge]) -> Generator[Wait, None, Sequence[Usage]]:
-    if (usages := limiter.try_take(charges)) is not None:
+def _from(limiter: Limiter, hits: Sequence[Hits], *, owed: bool) -> Generator[Wait, None, Sequence[Usage]]:
+    if (usages := limiter.try_take(hits, owed=owed)) is not None:
         return usages
-    begun = begin(limiter.take(charges), PATIENCE)
+    begun = begin(limiter.take(hits, owed=owed), PATIENCE)
     if isinstance(begun, Done):
         return cast("Sequence[Usage]", begun.value)
     try:
@@ -199,6 +210,23 @@ def _from(limiter: Limiter, charges: Sequence[Charge]) -> Generator[Wait, None, 
         begun.close()
         raise
     return cast("Sequence[Usage]", begun.take())
+
+
+class _Now(NamedTuple):
+    passed: bool
+    remaining: int
+    reset: float
+    retry: float
+
+
+def _now(judged: Usage, owed: Usage) -> Usage:
+    """What a limit says that refused a request, or had room for it, and then counted what was used up anyway."""
+    return _Now(judged.passed, owed.remaining, owed.reset, 0.0 if judged.passed else owed.reset)
+
+
+def _each(status: bytes, message: RateLimitRequest) -> list[bytes]:
+    # Envoy goes by the overall code, however many statuses there are.
+    return [status] * min(len(message.descriptors), DESCRIPTORS)
 
 
 def _status(found: Found | None, usages: _Usages) -> bytes:

@@ -5,12 +5,12 @@ from typing import Any
 
 import yaml
 
-from outrider.config.rate_limits import RateLimitService
+from outrider.config.rate_limit_service import RateLimitService
 from outrider.metrics import Metrics
 from outrider.waiting import Wait
 from outrider_envoy.calls import RATE_LIMIT, Call, Calls, Status
 from outrider_envoy.proto.rate_limit_pb2 import RateLimitDescriptor, RateLimitRequest, RateLimitResponse
-from outrider_envoy.rate_limits import Limiter, RateLimits
+from outrider_envoy.rate_limit_service import Limiter, RateLimits
 from outrider_envoy.selection import Chains
 
 OK, OVER = RateLimitResponse.OK, RateLimitResponse.OVER_LIMIT
@@ -26,6 +26,9 @@ domains:
       - {key: shadow, shadow_mode: true, rate_limit: {unit: minute, requests_per_unit: 2}}
       - {key: group, value: a*, share_threshold: true, rate_limit: {unit: minute, requests_per_unit: 2}}
       - {key: special, rate_limit: {unit: minute, requests_per_unit: 3, replaces: [{name: a pair}]}}
+      - key: trial
+        shadow_mode: true
+        rate_limit: {unit: minute, requests_per_unit: 9, replaces: [{name: a pair}]}
       - {key: sliding, rate_limit: {unit: minute, requests_per_unit: 2, algorithm: sliding-window}}
       - {key: even, rate_limit: {window: 10, requests_per_unit: 10, algorithm: gcra, burst: 2}}
       - key: place
@@ -85,7 +88,8 @@ def asks(*descriptors: RateLimitDescriptor, domain: str = "shop", **fields: Any)
 
 
 def of(key: str, value: str = "1", **fields: Any) -> RateLimitDescriptor:
-    """A descriptor of one entry."""
+    """A descriptor of one entry; surrogates in it are bytes that are no UTF-8."""
     if "hits_addend" in fields:
         fields["hits_addend"] = {"value": fields["hits_addend"]}
-    return RateLimitDescriptor(entries=[RateLimitDescriptor.Entry(key=key, value=value)], **fields)
+    entry = RateLimitDescriptor.Entry(key=key.encode(), value=value.encode("utf-8", "surrogateescape"))
+    return RateLimitDescriptor(entries=[entry], **fields)

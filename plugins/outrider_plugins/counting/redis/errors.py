@@ -5,7 +5,7 @@ import re
 import ssl
 from typing import Final
 
-from outrider_plugins.counting.redis_address import Node
+from outrider_plugins.counting.redis.address import Node
 from outrider_plugins.counting.storage import StorageError, StorageTimeoutError
 
 

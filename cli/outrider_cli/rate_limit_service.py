@@ -8,20 +8,21 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from outrider.config import Configuration, Mistake
-from outrider.config.rate_limits import Descriptor, RateLimitService
+from outrider.config.rate_limit_service import RateLimit, RateLimitService
 from outrider.config.where import Place
+from outrider.counting import StorageAddress
 from outrider.metrics import Metrics
 from outrider_envoy.descriptors import Limit
-from outrider_envoy.rate_limits import Charge as Asked
-from outrider_envoy.rate_limits import RateLimits
+from outrider_envoy.rate_limit_service import Hits, RateLimits
 from outrider_plugins.counting.algorithm import rule
 from outrider_plugins.counting.fixed_window import FixedWindow
-from outrider_plugins.counting.opening import Address, open_storage
-from outrider_plugins.counting.redis_address import RedisAddress
+from outrider_plugins.counting.opening import open_storage
+from outrider_plugins.counting.redis.address import RedisAddress
 from outrider_plugins.counting.rule import Charge, Rule, Usage
 from outrider_plugins.counting.storage import Storage
+from outrider_plugins.counting.watched import uncounted_counter
 
-_log = logging.getLogger("outrider.rate_limits")
+_log = logging.getLogger("outrider.rate_limit_service")
 
 _SERVICE: Place = ("gateway", "rate_limit_service")
 
@@ -31,7 +32,13 @@ def opened(service: RateLimitService, shared: Path, metrics: Metrics) -> tuple[R
     timeout = service.storage_timeout / 1000
     on_error = service.on_storage_error
     storage = open_storage(
-        service.storage, shared, _log, on_error=on_error, timeout=timeout, namespace=service.namespace
+        service.storage,
+        shared,
+        _log,
+        uncounted_counter(metrics, "rate_limit_service"),
+        on_error=on_error,
+        timeout=timeout,
+        namespace=service.namespace,
     )
     return RateLimits(service, metrics, StorageLimiter(storage)), storage
 
@@ -45,25 +52,21 @@ def mistakes(configuration: Configuration) -> Iterator[Mistake]:
         _check_storage(service.storage)
     except ValueError as error:
         yield _mistake(configuration, (*_SERVICE, "storage"), error)
-    for index, domain in enumerate(service.domains):
-        yield from _in_descriptors(configuration, domain.descriptors, (*_SERVICE, "domains", index))
+    for place, _, one in service.descriptors():
+        try:
+            _check_limit(one.rate_limit)
+        except ValueError as error:
+            yield _mistake(configuration, (*_SERVICE, *place, "rate_limit"), error)
 
 
-def _check_storage(address: Address) -> None:
+def _check_storage(address: StorageAddress) -> None:
     if isinstance(address, SecretStr) and RedisAddress.parse(address.get_secret_value()).kind == "cluster":
         raise ValueError("is a cluster, which can't count all descriptors of a request at once: name one server")
 
 
-def _in_descriptors(configuration: Configuration, found: Sequence[Descriptor], above: Place) -> Iterator[Mistake]:
-    for index, one in enumerate(found):
-        place = (*above, "descriptors", index)
-        limit = one.rate_limit
-        if limit is not None and limit.requests_per_unit is not None:
-            try:
-                _rule(Limit(limit.requests_per_unit, limit.seconds, limit.algorithm, limit.burst))
-            except ValueError as error:
-                yield _mistake(configuration, (*place, "rate_limit"), error)
-        yield from _in_descriptors(configuration, one.descriptors, place)
+def _check_limit(limit: RateLimit | None) -> None:
+    if limit is not None and limit.requests_per_unit is not None:
+        _rule(Limit(limit.requests_per_unit, limit.seconds, limit.algorithm, limit.burst))
 
 
 def _mistake(configuration: Configuration, place: Place, error: ValueError) -> Mistake:
@@ -77,11 +80,15 @@ class StorageLimiter:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def try_take(self, charges: Sequence[Asked]) -> Sequence[Usage] | None:
-        return self._storage.try_take([Charge(_rule(limit), key, cost) for limit, key, cost in charges])
+    def try_take(self, hits: Sequence[Hits], *, owed: bool = False) -> Sequence[Usage] | None:
+        return self._storage.try_take(_charges(hits), owed=owed)
 
-    async def take(self, charges: Sequence[Asked]) -> Sequence[Usage]:
-        return await self._storage.take([Charge(_rule(limit), key, cost) for limit, key, cost in charges])
+    async def take(self, hits: Sequence[Hits], *, owed: bool = False) -> Sequence[Usage]:
+        return await self._storage.take(_charges(hits), owed=owed)
+
+
+def _charges(hits: Sequence[Hits]) -> list[Charge]:
+    return [Charge(_rule(one.limit), one.key, one.cost) for one in hits]
 
 
 @lru_cache(maxsize=4096)
