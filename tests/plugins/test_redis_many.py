@@ -9,7 +9,7 @@ import pytest
 
 from harness.process import DEADLINE
 from harness.redis_many import Watched, caught_up, cluster, watched
-from harness.redis_server import PATIENT, PRODUCTS, RedisServer
+from harness.redis_server import PATIENT, SOME, RedisServer
 from outrider_plugins.counting.fixed_window import FixedWindow
 from outrider_plugins.counting.redis import cluster as clusters
 from outrider_plugins.counting.redis import pipeline
@@ -32,13 +32,13 @@ def brief_pause(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "PAUSE", 0.1)
 
 
-@pytest.fixture(scope="module", params=PRODUCTS)
+@pytest.fixture(scope="module", params=SOME)
 def nodes(request: pytest.FixtureRequest) -> Iterator[list[RedisServer]]:
     with cluster(request.param) as started:
         yield started
 
 
-@pytest.fixture(params=PRODUCTS)
+@pytest.fixture(params=SOME)
 def servers(request: pytest.FixtureRequest) -> Iterator[Watched]:
     with watched(request.param) as started:
         yield started

