@@ -61,6 +61,19 @@ def test_a_full_table_charges_none_of_two_limits(path: Path) -> None:
     assert take(counters, fixed(b"a", 1, 60)) == [True]
 
 
+def test_a_key_whose_window_is_over_loses_its_place_to_no_other_key_of_its_request(path: Path) -> None:
+    now = [NOON]
+    counters = SharedCounters(path, slots=64, clock=lambda: now[0])
+    old = fixed(b"old", 1, 60)
+    take(counters, old)
+    for number in range(63):
+        take(counters, fixed(b"%d" % number, 1, 86_400))
+    now[0] += 60
+    with pytest.raises(StorageFullError):
+        take(counters, old, fixed(b"new", 9, 86_400))
+    assert [take(counters, old), take(counters, old)] == [[True], [False]]
+
+
 def test_two_tables_do_not_place_keys_alike(tmp_path: Path) -> None:
     for name in ("a", "b"):
         take(SharedCounters(tmp_path / name, slots=1024, clock=lambda: NOON), fixed(b"key", 1, 60))

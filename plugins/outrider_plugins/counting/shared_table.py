@@ -103,24 +103,30 @@ class SharedTable:
     def place(self, key: bytes, moment: int) -> int:
         """The first of a key's own words; a key that has no place yet gets one, with zeros.
 
-        Raises `StorageFullError`. Without `set_end` the place of a new key is free again at the next moment.
+        Nobody else gets it at this moment, but at the next one without `set_end`, if the key's end is over. Raises
+        `StorageFullError`.
         """
-        home = self._home(key)
-        slot = home.slot
-        if self._memory[slot : slot + _DIGEST] == home.digest:
-            return slot // WORD + VALUES
-        slot = self._memory.find(home.digest, home.bucket, home.bucket + self._bucket)
-        if slot < 0:
-            slot = self._free(home.bucket, moment)
-            self._claim(slot, home.digest, moment + 1)
-        home.slot = slot
-        return slot // WORD + VALUES
+        place = self.find(key)
+        if place is None:
+            home = self._home(key)
+            home.slot = self._free(home.bucket, moment)
+            self._claim(home.slot, home.digest, moment + 1)
+            return home.slot // WORD + VALUES
+        if self.words[place - 1] <= moment:
+            # A new key of the same request would take it for free.
+            self.words[place - 1] = moment + 1
+        return place
 
     def find(self, key: bytes) -> int | None:
         """The first of a key's own words, if it has a place."""
         home = self._home(key)
-        slot = self._memory.find(home.digest, home.bucket, home.bucket + self._bucket)
-        return None if slot < 0 else slot // WORD + VALUES
+        slot = home.slot
+        if self._memory[slot : slot + _DIGEST] != home.digest:
+            slot = self._memory.find(home.digest, home.bucket, home.bucket + self._bucket)
+            if slot < 0:
+                return None
+            home.slot = slot
+        return slot // WORD + VALUES
 
     def set_end(self, place: int, moment: int) -> None:
         """Until when, in microseconds, the key that has this place keeps it."""
