@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from outrider.auth import IDENTITY_HEADERS
 from outrider.chain import Chain
 from outrider.config.configuration import Configuration
-from outrider.config.configuration import Route as RouteSettings
 from outrider.config.precedence import Candidates
+from outrider.config.routes import Route as RouteSettings
 from outrider.consumer import Consumer
 from outrider.metrics import Metrics
 from outrider.request import Route

@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 
-from outrider.config.configuration import Service
+from outrider.config.services import Service
 from outrider_envoy.limits import STREAM_LIMIT
 from outrider_envoy.render.plan import Plan, Section, address_of, seconds, typed
 

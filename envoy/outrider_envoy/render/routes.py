@@ -3,7 +3,7 @@
 import re
 
 from outrider.chain import Chain
-from outrider.config.configuration import Route
+from outrider.config.routes import Route
 from outrider.routing import Rule, rules
 from outrider_envoy.render.clusters import service_cluster
 from outrider_envoy.render.filters import filter_name, route_filter

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from ipaddress import ip_address
 
-from outrider.config.configuration import Route, Service
+from outrider.config import Route, Service
 from outrider.consumer import Consumer
 from outrider_kong.render import guard
 from outrider_kong.render.functions import post_function, pre_function

@@ -1,23 +1,20 @@
 """Puts validated entities together: services, routes and consumers with what they refer to."""
 
 import itertools
-import uuid
 from collections.abc import Iterator
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
-from outrider.config.configuration import Route, Service
 from outrider.config.document import Document
 from outrider.config.entities import Acl, ConsumerEntry, ConsumerGroupEntry, RouteEntry, ServiceEntry
 from outrider.config.file_model import CREDENTIALS
+from outrider.config.ids import derived_id
 from outrider.config.mistake import Mistake, shown
 from outrider.config.references import References
+from outrider.config.routes import Route, route_of
 from outrider.config.rows import Row, Rows
+from outrider.config.services import Service, service_of
 from outrider.config.where import Place, at, inside, where
 from outrider.consumer import Consumer, Consumers, Credential
-
-_NAMESPACE = uuid.UUID("5d0f5c5e-9a0b-4c1e-8a39-6f4f7a1d2b10")
-_PORTS = {"http": 80, "https": 443}
 
 
 class Entities:
@@ -27,7 +24,7 @@ class Entities:
         self.mistakes: list[Mistake] = []
         self._rows, self._references, self._document = rows, references, document
         self.services = {
-            row.place: _service(row.model, document.line(row.place))
+            row.place: service_of(row.model, document.line(row.place))
             for row in rows.of("services")
             if isinstance(row.model, ServiceEntry)
         }
@@ -76,7 +73,7 @@ class Entities:
                 self._add(row.place, "has no service", "add service: with a service's name")
             if owner is not None and (service := self.services.get(owner.place)):
                 position = next(positions.setdefault(service.name, itertools.count(1)))
-                yield row.place, _route(row.model, service, position)
+                yield row.place, route_of(row.model, service, position)
 
     def _consumer(self, row: Row, entry: ConsumerEntry) -> Consumer:
         for index, group in enumerate(entry.groups):
@@ -96,7 +93,7 @@ class Entities:
             if consumer is not None and row.model is not None:
                 fields = row.model.model_dump(exclude={"id", "tags", "comment", "ignore"}, exclude_none=True)
                 # made from the position: made from a key, the identifier would tell of the key
-                identifier = row.text("id") or _derived_id(kind, f"{consumer.id}/{row.place[-1]}")
+                identifier = row.text("id") or derived_id(kind, f"{consumer.id}/{row.place[-1]}")
                 yield Credential(consumer, identifier, fields)
 
     def _check_names(self) -> None:
@@ -121,46 +118,7 @@ class Entities:
         self.mistakes.append(self._document.mistake(place, what, remedy))
 
 
-def _derived_id(kind: str, name: str) -> str:
-    return str(uuid.uuid5(_NAMESPACE, f"{kind}/{name}"))
-
-
 def _consumer_id(entry: ConsumerEntry) -> str:
     # a username and somebody else's custom_id may be the same word
     field, name = ("username", entry.username) if entry.username else ("custom_id", entry.custom_id)
-    return _derived_id(f"consumers/{field}", name or "")
-
-
-def _service(entry: ServiceEntry, line: int) -> Service:
-    parts = urlsplit(entry.url) if entry.url else None
-    protocol = cast("Any", parts.scheme) if parts else entry.protocol
-    port = parts.port if parts else entry.port
-    return Service(
-        name=entry.name,
-        id=entry.id or _derived_id("services", entry.name),
-        protocol=protocol,
-        host=(parts.hostname if parts else entry.host) or "",
-        port=port or _PORTS[protocol],
-        path=(parts.path or None) if parts else entry.path,
-        connect_timeout=entry.connect_timeout,
-        write_timeout=entry.write_timeout,
-        read_timeout=entry.read_timeout,
-        retries=entry.retries,
-        tags=tuple(entry.tags),
-        line=line,
-    )
-
-
-def _route(entry: RouteEntry, service: Service, position: int) -> Route:
-    name = entry.name or f"{service.name}-{position}"
-    return Route(
-        name=name,
-        id=entry.id or _derived_id("routes", name),
-        service=service,
-        paths=tuple(entry.paths),
-        hosts=tuple(entry.hosts),
-        methods=tuple(entry.methods),
-        strip_path=entry.strip_path,
-        preserve_host=entry.preserve_host,
-        tags=tuple(entry.tags),
-    )
+    return derived_id(f"consumers/{field}", name or "")

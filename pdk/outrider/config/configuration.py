@@ -1,46 +1,13 @@
 """A validated file as the rest of Outrider sees it."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from outrider.config.document import Document
 from outrider.config.gateway import Gateway
 from outrider.config.precedence import Candidates, ScopedPlugin, Scopes
+from outrider.config.routes import Route
+from outrider.config.services import Service
 from outrider.consumer import Consumers
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """An upstream. Times are in milliseconds."""
-
-    name: str
-    id: str
-    protocol: Literal["http", "https"]
-    host: str
-    port: int
-    path: str | None
-    """Stands before the path of every request."""
-    connect_timeout: int
-    write_timeout: int
-    read_timeout: int
-    retries: int
-    tags: tuple[str, ...] = ()
-    line: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Which requests go to a service: they meet each of paths, hosts and methods that is not empty."""
-
-    name: str
-    id: str
-    service: Service
-    paths: tuple[str, ...]
-    hosts: tuple[str, ...]
-    methods: tuple[str, ...]
-    strip_path: bool
-    preserve_host: bool
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
