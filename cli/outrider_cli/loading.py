@@ -1,7 +1,9 @@
 """From a file to chains: what every command needs before it does anything."""
 
+import gc
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +14,7 @@ from outrider.chain import Chain
 from outrider.compiling import compile_chains, identity_headers
 from outrider.config import Configuration, Gateway, Mistake, build
 from outrider.config.document import parse, read_text
+from outrider.config.endpoint_files import current_targets
 from outrider.metrics import Metrics
 from outrider.plugin import Plugin
 from outrider_envoy import capabilities as envoy
@@ -37,7 +40,8 @@ class Loaded:
         from outrider_envoy.render import Plan
 
         identity = identity_headers(self.configuration)
-        return Plan(self.configuration, self.chains, identity, workers, admin, replaces_workers)
+        targets = current_targets(self.configuration)
+        return Plan(self.configuration, self.chains, identity, workers, admin, replaces_workers, targets)
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,9 @@ class Source:
     @cached_property
     def configuration(self) -> Configuration:
         """What the text says, checked for its gateway. Raises `ConfigError` with every mistake."""
-        document = parse(self.text, str(self.path), self.path.resolve().parent)
-        return build(document, discovery.installed(), self._in_folder, also=self._objections)
+        with without_collector():
+            document = parse(self.text, str(self.path), self.path.resolve().parent)
+            return build(document, discovery.installed(), self._in_folder, also=self._objections)
 
     def _objections(self, configuration: Configuration) -> Iterator[Mistake]:
         yield from _UNSUPPORTED[self.kind](configuration)
@@ -97,13 +102,27 @@ class Source:
 
     def load(self, metrics: Metrics | None = None) -> Loaded:
         """The chains; what they count goes into `metrics`."""
-        chains = compile_chains(self.configuration, metrics or Metrics(slots=1 << 16))
+        configuration = self.configuration
+        with without_collector():
+            chains = compile_chains(configuration, metrics or Metrics(slots=1 << 16))
         return Loaded(self.configuration, {chain.route.name: chain for chain in chains})
 
     def _in_folder(self, folder: Path) -> dict[str, type[Plugin]]:
         if folder not in self.folders:
             self.folders[folder] = discovery.texts(folder)
         return discovery.in_texts(self.folders[folder])
+
+
+@contextmanager
+def without_collector() -> Generator[None]:
+    """Nothing that a configuration is made of is garbage; to look for some takes half of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 # A source file may have any encoding: surrogates carry the bytes of one that is not UTF-8.

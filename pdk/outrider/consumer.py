@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import SecretStr
 
@@ -11,6 +11,7 @@ from outrider.headers import Headers
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
+T = TypeVar("T")
 JSON = Any
 """Plain JSON data: None, bool, int, float, str, and lists and string-keyed dicts of these."""
 
@@ -111,6 +112,7 @@ class Consumers:
         self._by_custom_id = {one.custom_id: one for one in everybody if one.custom_id}
         self._by_id = {one.id: one for one in everybody}
         self._credentials = {kind: tuple(rows) for kind, rows in (credentials or {}).items()}
+        self._found: dict[Callable[[Consumers], object], object] = {}
 
     def __iter__(self) -> Iterator[Consumer]:
         return iter(self._by_id.values())
@@ -126,3 +128,18 @@ class Consumers:
     def credentials(self, kind: str) -> tuple[Credential, ...]:
         """All credentials of a kind, for instance `keyauth_credentials`."""
         return self._credentials.get(kind, ())
+
+    def once(self, find: Callable[["Consumers"], T]) -> T:
+        """What `find`, a function of a module, finds out about all of them; found once for all plugins that ask.
+
+        A plugin on each of many routes would go through all consumers as often. Raises the `ValueError` of `find`.
+        """
+        if find not in self._found:
+            try:
+                self._found[find] = find(self)
+            except ValueError as error:
+                self._found[find] = error
+        found = self._found[find]
+        if isinstance(found, ValueError):
+            raise ValueError(*found.args)
+        return cast("T", found)

@@ -13,7 +13,7 @@ import os
 import re
 import struct
 from bisect import bisect_left
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Self, TypeAlias, cast
 
@@ -54,7 +54,14 @@ class Series:
 
     def to_line(self, first: int) -> bytes:
         """The line of the index that says: this series has the slots from `first` on."""
-        return json.dumps({**asdict(self), "first": first}).encode() + b"\n"
+        row = {
+            "kind": self.kind,
+            "name": self.name,
+            "help": self.help,
+            "labels": self.labels,
+            "buckets": self.buckets,
+        }
+        return json.dumps({**row, "first": first}).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> tuple[Self, int]:
@@ -229,7 +236,7 @@ class _Index:
     def place(self, series: Series) -> int | None:
         """The first slot of a series, old or new; None if there is no room for it."""
         if series not in self.places:
-            if self._next + series.size > self._slots or not self._append(series.to_line(self._next)):
+            if self._next + series.size > self._slots or not self._append(series):
                 return None
             self.places[series] = self._next
             self._next += series.size
@@ -241,9 +248,10 @@ class _Index:
             os.close(self._fd)
             self._fd = None
 
-    def _append(self, line: bytes) -> bool:
+    def _append(self, series: Series) -> bool:
         if self._fd is None:
             return True
+        line = series.to_line(self._next)
         end = os.lseek(self._fd, 0, os.SEEK_END)
         try:
             if os.write(self._fd, line) == len(line):

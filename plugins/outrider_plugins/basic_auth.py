@@ -8,7 +8,7 @@ from typing import ClassVar
 from outrider import Auth, Consumers, Credential, Identity, Refusal, Request, Runtime
 from outrider_plugins.authorization import Scheme
 from outrider_plugins.password_pool import PoolFullError, shared_pool
-from outrider_plugins.password_verifier import PasswordVerifier, Row
+from outrider_plugins.password_verifier import PasswordVerifier, Row, Users
 from outrider_plugins.passwords import Stored, stored_password
 
 LONGEST = 4 * 1024
@@ -29,11 +29,17 @@ class BasicAuth(Auth):
     priority: ClassVar[int] = 1100
 
     def check(self, consumers: Consumers, /) -> None:
-        self._rows(consumers)
+        costly = consumers.once(_users).costliest
+        if costly is not None and costly.stored.cost > self.timeout / 2000:
+            raise ValueError(
+                f"a basicauth_credentials password of {_owner(costly.credential)} takes about "
+                f"{costly.stored.cost:.1f} s to verify and timeout is {self.timeout / 1000:g} s: "
+                "hash it at less cost, or raise timeout to twice as much"
+            )
 
     async def start(self, runtime: Runtime, /) -> None:
         await super().start(runtime)
-        self._verifier = PasswordVerifier(self._rows(runtime.consumers), shared_pool())
+        self._verifier = PasswordVerifier(runtime.consumers.once(_users), shared_pool())
 
     def authenticate(self, request: Request, /) -> Identity | Refusal | Awaitable[Identity | Refusal] | None:
         credentials = request.headers.get_all("authorization")
@@ -58,29 +64,25 @@ class BasicAuth(Auth):
         except PoolFullError:
             return Refusal(503, "Passwords can't be checked now", headers={"retry-after": "1"})
 
-    def _rows(self, consumers: Consumers) -> dict[str, Row]:
-        """The users of the file by name. Raises `ValueError` for a password that nobody could come in with."""
-        rows: dict[str, Row] = {}
-        for credential in consumers.credentials("basicauth_credentials"):
-            username = _sendable("username", str(credential.fields["username"]), credential)
-            if username in rows:
-                others = f"{_owner(rows[username].credential)} and {_owner(credential)}"
-                raise ValueError(f"basicauth_credentials of {others} have the same username: give each its own")
-            rows[username] = Row(credential, self._stored(credential))
-        return rows
 
-    def _stored(self, credential: Credential) -> Stored:
-        text = _sendable("password", credential.secret("password"), credential)
-        try:
-            stored = stored_password(text)
-        except ValueError as error:
-            raise ValueError(f"a basicauth_credentials password of {_owner(credential)} {error}") from None
-        if stored.cost > self.timeout / 2000:
-            raise ValueError(
-                f"a basicauth_credentials password of {_owner(credential)} takes about {stored.cost:.1f} s to verify "
-                f"and timeout is {self.timeout / 1000:g} s: hash it at less cost, or raise timeout to twice as much"
-            )
-        return stored
+def _users(consumers: Consumers) -> Users:
+    """The users of the file. Raises `ValueError` for a password that nobody could come in with."""
+    rows: dict[str, Row] = {}
+    for credential in consumers.credentials("basicauth_credentials"):
+        username = _sendable("username", str(credential.fields["username"]), credential)
+        if username in rows:
+            others = f"{_owner(rows[username].credential)} and {_owner(credential)}"
+            raise ValueError(f"basicauth_credentials of {others} have the same username: give each its own")
+        rows[username] = Row(credential, _stored(credential))
+    return Users(rows)
+
+
+def _stored(credential: Credential) -> Stored:
+    text = _sendable("password", credential.secret("password"), credential)
+    try:
+        return stored_password(text)
+    except ValueError as error:
+        raise ValueError(f"a basicauth_credentials password of {_owner(credential)} {error}") from None
 
 
 def _sendable(field: str, text: str, credential: Credential) -> str:

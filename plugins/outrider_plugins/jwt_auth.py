@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from outrider import Consumers, Identity, Refusal, Runtime
+from outrider import Consumers, Credential, Identity, Refusal, Runtime
 from outrider.auth import Outcome
 from outrider_plugins.bearer_auth import BearerAuth
 from outrider_plugins.claims import Claims
@@ -51,9 +51,11 @@ class JwtAuth(BearerAuth):
 
     async def start(self, runtime: Runtime, /) -> None:
         await super().start(runtime)
-        trusted = self._trusted(runtime.consumers)
-        warn_of_short_secrets(runtime.consumers)
-        self._verifier = TokenVerifier(trusted, self._outcome, leeway=self.leeway, require_exp=self.require_exp)
+        trusted, owned = self._trusted(runtime.consumers)
+        runtime.consumers.once(warn_of_short_secrets)
+        self._verifier = TokenVerifier(
+            trusted, self._outcome, owned=owned, leeway=self.leeway, require_exp=self.require_exp
+        )
         await _fetch_keys([one.source for one in trusted.values() if isinstance(one.source, RemoteKeys)], runtime)
 
     def identify(self, token: str) -> Outcome | Awaitable[Outcome]:
@@ -85,18 +87,13 @@ class JwtAuth(BearerAuth):
         except (NoKeysError, TimeoutError):
             return self.unavailable()
 
-    def _trusted(self, consumers: Consumers) -> dict[str, Trust]:
-        """Every issuer by its name: those of the plugin, and the consumers' own."""
-        trusted = {one.issuer: one.trust() for one in self.issuers}
-        for row in consumers.credentials("jwt_secrets"):
-            name = str(row.fields["key"])
-            if name in trusted:
-                owner = row.consumer.name
-                raise ValueError(
-                    f"a jwt_secrets key of {owner} is {name!r}, which another issuer is called: give it another name"
-                )
-            trusted[name] = owned_trust(row)
-        return trusted
+    def _trusted(self, consumers: Consumers) -> tuple[dict[str, Trust], dict[str, Trust]]:
+        """Issuers by their names: those of the plugin, and the consumers' own."""
+        owned = consumers.once(_owned)
+        for one in self.issuers:
+            if (other := owned.get(one.issuer)) is not None and other.owner is not None:
+                raise _taken(one.issuer, other.owner)
+        return {one.issuer: one.trust() for one in self.issuers}, owned
 
     def _outcome(self, claims: Claims, trust: Trust) -> Identity | Refusal:
         """What a good token proves. Raises `TokenError` if a claim can't stand in its header."""
@@ -108,6 +105,23 @@ class JwtAuth(BearerAuth):
             return self.permitted(claims.get("sub", claims["iss"]), claims)
         except (ValueError, RecursionError) as error:
             raise TokenError("a claim that can't stand in a header") from error
+
+
+def _owned(consumers: Consumers) -> dict[str, Trust]:
+    owned: dict[str, Trust] = {}
+    for row in consumers.credentials("jwt_secrets"):
+        name = str(row.fields["key"])
+        if name in owned:
+            raise _taken(name, row)
+        owned[name] = owned_trust(row)
+    return owned
+
+
+def _taken(name: str, row: Credential) -> ValueError:
+    owner = row.consumer.name
+    return ValueError(
+        f"a jwt_secrets key of {owner} is {name!r}, which another issuer is called: give it another name"
+    )
 
 
 async def _fetch_keys(sources: list[RemoteKeys], runtime: Runtime) -> None:

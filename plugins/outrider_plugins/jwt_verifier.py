@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from outrider import Credential
@@ -44,7 +45,8 @@ class Trust(NamedTuple):
 class TokenVerifier(Generic[Made]):
     """Turns a token that is good into what `make` makes of its claims, and remembers that until the token ends.
 
-    Everything is forgotten when the keys of an issuer change. `make` may raise `TokenError` too.
+    `owned` are the issuers of consumers, whose keys never change; many verifiers may share them. Everything is
+    forgotten when the keys of another issuer change. `make` may raise `TokenError` too.
     """
 
     def __init__(
@@ -53,15 +55,15 @@ class TokenVerifier(Generic[Made]):
         make: Callable[[Claims, Trust], Made],
         *,
         leeway: float = 0,
+        owned: Mapping[str, Trust] = MappingProxyType({}),
         require_exp: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._trusted = trusted
+        self._trusted, self._owned = trusted, owned
         self._make = make
         self._leeway = leeway
         self._require_exp = require_exp
         self._clock = clock
-        # Looked at for each request: of thousands of jwt_secrets none ever changes.
         self._sources = [trust.source for trust in trusted.values() if not isinstance(trust.source, KeySet)]
         self._versions = self._current_versions()
         self._known: Remembered[Made] = Remembered(SIZE, clock)
@@ -82,7 +84,7 @@ class TokenVerifier(Generic[Made]):
         return made
 
     def _verified(self, token: Token) -> tuple[Made, float]:
-        trust = self._trusted.get(token.issuer)
+        trust = self._trusted.get(token.issuer) or self._owned.get(token.issuer)
         if trust is None:
             raise TokenError("nobody trusts its issuer")
         if token.signed.algorithm not in trust.algorithms:

@@ -25,12 +25,12 @@ class KeyAuth(PlacedAuth):
     """The header that carries the key; null for none. A key with a comma can't be sent in it."""
 
     def check(self, consumers: Consumers, /) -> None:
-        _credentials(consumers)
+        consumers.once(_credentials)
 
     async def start(self, runtime: Runtime, /) -> None:
         await super().start(runtime)
         self._source = CredentialSource(self.header, self.query, self.cookie)
-        self._credentials = _credentials(runtime.consumers)
+        self._credentials = runtime.consumers.once(_credentials)
         # An identity keeps its headers: those of all keys would take more room than the keys.
         self._known: dict[bytes, Identity] = {}
 

@@ -28,6 +28,15 @@ class Row(NamedTuple):
         return Identity(self.credential.id, self.credential.consumer)
 
 
+class Users:
+    """The users of the file by name; many verifiers may share them."""
+
+    def __init__(self, rows: Mapping[str, Row]) -> None:
+        self.rows = rows
+        self.costliest = max(rows.values(), key=lambda row: _cost(row.stored), default=None)
+        """The one whose password takes longest to verify."""
+
+
 class _Known(NamedTuple):
     """A user whose password was good."""
 
@@ -43,15 +52,14 @@ class PasswordVerifier:
     that ends with this object; of a bad one nothing. For one event loop.
     """
 
-    def __init__(self, rows: Mapping[str, Row], pool: PasswordPool, *, size: int = SIZE) -> None:
-        self._rows = rows
+    def __init__(self, users: Users, pool: PasswordPool, *, size: int = SIZE) -> None:
+        self._rows = users.rows
         self._pool = pool
         self._size = size
         self._key = os.urandom(32)
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._flights: dict[bytes, _Flight] = {}
-        stored = (row.stored for row in rows.values())
-        self._decoy = max(stored, key=_cost, default=Digest(os.urandom(32)))
+        self._decoy = users.costliest.stored if users.costliest is not None else Digest(os.urandom(32))
 
     def verify(self, username: str, password: str) -> Identity | Awaitable[Identity | None] | None:
         """Whose the pair is, or None for a wrong one; to be awaited only if the password has to be hashed.

@@ -184,17 +184,18 @@ def test_the_threads_step_back_behind_the_event_loop() -> None:
 
 
 def test_the_threads_end_with_the_pool() -> None:
-    def alive() -> int:
-        return sum(thread.name.startswith("outrider-passwords") for thread in threading.enumerate())
+    others = set(threading.enumerate())
+    own: list[threading.Thread] = []
 
     async def use() -> None:
         await PasswordPool().run(lambda: True)
+        own.extend(set(threading.enumerate()) - others)
 
     asyncio.run(use())
-    for thread in threading.enumerate():
-        if thread.name.startswith("outrider-passwords"):
-            thread.join(30)
-    assert alive() == 0
+    for thread in own:
+        thread.join(30)
+    assert own
+    assert not any(thread.is_alive() for thread in own)
 
 
 def test_all_plugins_of_a_worker_share_one_pool() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from outrider import Consumer, Credential, Identity
 from outrider_plugins.password_pool import PasswordPool, PoolFullError
-from outrider_plugins.password_verifier import PasswordVerifier, Row
+from outrider_plugins.password_verifier import PasswordVerifier, Row, Users
 from outrider_plugins.passwords import Stored, stored_password
 
 ALICE = Consumer("c-1", username="alice")
@@ -34,7 +34,7 @@ class Hash:
 
 def verifier(pool: PasswordPool | None = None, *, size: int = 10, **users: Stored) -> PasswordVerifier:
     rows = {name: Row(Credential(ALICE, f"id-of-{name}", {}), stored) for name, stored in users.items()}
-    return PasswordVerifier(rows, pool or PasswordPool(), size=size)
+    return PasswordVerifier(Users(rows), pool or PasswordPool(), size=size)
 
 
 async def verified(verifier: PasswordVerifier, username: str, password: str) -> str | None:

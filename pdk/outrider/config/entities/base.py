@@ -39,9 +39,9 @@ class Entity(BaseModel):
 
     id: Text | None = None
     """An identifier of your own; without one it is derived from the name."""
-    tags: list[Text] = []
+    tags: tuple[Text, ...] = ()
     """Words for people and tools; they change nothing."""
     comment: str | None = Field(None, alias="_comment")
     """A remark that is read by nobody but people."""
-    ignore: list[Any] = Field([], alias="_ignore")
+    ignore: tuple[Any, ...] = Field((), alias="_ignore")
     """Anything; it is not looked at."""

@@ -88,17 +88,17 @@ class ConsumerEntry(Entity):
     """The consumer's name, unique in the file."""
     custom_id: Text | None = None
     """The name that some other system has for the consumer, unique in the file."""
-    groups: list[Membership] = []
+    groups: tuple[Membership, ...] = ()
     """The consumer groups it belongs to."""
-    keyauth_credentials: list[KeyauthCredential] = []
+    keyauth_credentials: tuple[KeyauthCredential, ...] = ()
     """Keys for key-auth."""
-    jwt_secrets: list[JwtSecret] = []
+    jwt_secrets: tuple[JwtSecret, ...] = ()
     """Issuers for jwt-auth."""
-    basicauth_credentials: list[BasicauthCredential] = []
+    basicauth_credentials: tuple[BasicauthCredential, ...] = ()
     """User names and passwords for basic-auth."""
-    acls: list[Acl] = []
+    acls: tuple[Acl, ...] = ()
     """Groups for acl."""
-    plugins: list[PluginEntry] = []
+    plugins: tuple[PluginEntry, ...] = ()
     """Plugins that run only for requests of this consumer."""
 
     @model_validator(mode="after")
@@ -113,5 +113,5 @@ class ConsumerGroupEntry(Entity):
 
     name: Name
     """The group's name, unique in the file."""
-    plugins: list[PluginEntry] = []
+    plugins: tuple[PluginEntry, ...] = ()
     """Plugins that run only for requests of consumers in this group."""
