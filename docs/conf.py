@@ -23,7 +23,8 @@ html_show_sphinx = False
 HERE = Path(__file__).parent
 GUIDES = [
     *("guide-operators", "combining", "token-attacks", "guide-authors", "guide-envoy", "guide-kong", "kong-pdk"),
-    *("rate-limits", "rate-limit-service", "storage", "performance", "sameness", "architecture"),
+    *("guide-moving", "format", "upstreams", "rate-limits", "rate-limit-service", "storage", "performance"),
+    *("sameness", "architecture"),
 ]
 
 

@@ -38,6 +38,10 @@ class Child:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping
+
     def prove(self) -> None:
         """Says that the process did start once, so that its end is a crash and no failure to start."""
         self._proven = True

@@ -4,14 +4,25 @@ import inspect
 from collections.abc import Iterator, Sequence
 
 from outrider import Auth, Plugin
-from outrider.config import Configuration
+from outrider.config import Configuration, Route
 from outrider.config.precedence import Candidates, ScopedPlugin
-from outrider_cli import rate_limit_service_doubts
+from outrider_cli import certificate_doubts, kongs_hashes, rate_limit_service_doubts, routing_doubts
+from outrider_envoy.kongs_own import refused
 
 
 def doubts(configuration: Configuration) -> list[str]:
     """One line for each, with file and line."""
-    judges = (_let_through, _uncounted, _strangers, rate_limit_service_doubts.doubts)
+    judges = (
+        _kongs_own,
+        _let_through,
+        _uncounted,
+        _strangers,
+        _unverified,
+        certificate_doubts.doubts,
+        kongs_hashes.doubts,
+        rate_limit_service_doubts.doubts,
+        routing_doubts.doubts,
+    )
     found = (line for judge in judges for line in judge(configuration))
     return list(dict.fromkeys(f"{configuration.document.file}:{line}" for line in found))
 
@@ -34,6 +45,12 @@ def _uncounted(configuration: Configuration) -> Iterator[str]:
             yield _line(one, "on_storage_error is allow, so what can't be counted gets through: set it to deny")
 
 
+def _kongs_own(configuration: Configuration) -> Iterator[str]:
+    """What only Kong can do; every command for Envoy refuses it."""
+    for found in refused(configuration):
+        yield f"{found.line}: {found.where}: warning: {found.what}: {found.remedy}"
+
+
 def _strangers(configuration: Configuration) -> Iterator[str]:
     """What the plugins of one route that find out who calls mean together (docs/combining.md)."""
     for route in configuration.routes:
@@ -42,7 +59,23 @@ def _strangers(configuration: Configuration) -> Iterator[str]:
         yield from _differing(route.name, auths)
         if not auths:
             words = f"on the route {route.name} no plugin finds out who calls, so everybody gets 401"
-            yield from (_line(one, f"{words}: add one that does") for one in plugins if one.name == "acl")
+            remedy = _late(configuration, route) or "add one that does"
+            yield from (_line(one, f"{words}: {remedy}") for one in plugins if one.name == "acl")
+
+
+def _late(configuration: Configuration, route: Route) -> str | None:
+    """What to write for one of Kong's own that finds out who calls, behind all of ours."""
+    kongs = (one for one in configuration.kongs_own.plugins if one.finds_consumers)
+    found = next((one for one in kongs if one.runs_on(route.service.name, route.name)), None)
+    return found and f"Kong's {found.name} runs behind it, so {found.remedy}"
+
+
+def _unverified(configuration: Configuration) -> Iterator[str]:
+    """Upstreams that may be anybody: Kong's default, which nobody has to have chosen."""
+    for service in configuration.services:
+        if service.has_tls and service.tls_verify is None:
+            what = "upstream's certificate is not checked, so anybody may answer in its place"
+            yield f"{service.line}: service {service.name}: warning: {what}: set tls_verify to true, or to false"
 
 
 def _differing(route: str, auths: Sequence[tuple[ScopedPlugin, str | None]]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import importlib
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,15 +14,17 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from outrider import logs
 from outrider.config import Gateway
 from outrider.config.field_types import Address
 from outrider.errors import StartError
 from outrider.metrics import Metrics
-from outrider_cli.child import Child, ended
+from outrider_cli.child import Child
 from outrider_cli.folder import Folder
-from outrider_envoy.render.clusters import WORKERS
+from outrider_cli.rendered import Rendered
+from outrider_envoy.render.clusters import team
 
 _log = logging.getLogger("outrider.supervisor")
 
@@ -62,20 +65,53 @@ class Envoy:
             await asyncio.sleep(0.05)
         await self._child.stop(signal.SIGTERM, 5.0)
 
-    def sees_workers(self) -> bool:
-        """Whether Envoy's own health checks find every worker."""
+    def sees_workers(self, shift: str) -> bool:
+        """Whether Envoy's own health checks find every worker of a shift."""
         clusters = self._ask("GET", "/clusters?format=json")
         rows: list[dict[str, Any]] = json.loads(clusters).get("cluster_statuses", []) if clusters else []
-        hosts = [host for row in rows if row["name"] == WORKERS for host in row.get("host_statuses", [])]
+        hosts = [host for row in rows if row["name"] == team(shift) for host in row.get("host_statuses", [])]
         return bool(hosts) and not any("failed_active_health_check" in host["health_status"] for host in hosts)
+
+    async def seen(self, shift: str) -> None:
+        """Waits until Envoy sees every worker of a shift. Raises `StartError`."""
+        deadline = time.monotonic() + PATIENCE
+        while not await asyncio.to_thread(self.sees_workers, shift):
+            if time.monotonic() > deadline:
+                raise StartError(f"Envoy did not reach the workers within {PATIENCE:g} s")
+            await asyncio.sleep(0.02)
+
+    async def refusals(self, file: Rendered) -> int:
+        """How often Envoy has refused such a file."""
+        return (await self._about(file))[1]
+
+    async def takes(self, file: Rendered, refusals: int = 0) -> None:
+        """Waits until Envoy has taken a file over. Raises `StartError` if it refuses; the log has its own words."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            version, refused = await self._about(file)
+            if version == file.version:
+                return
+            if refused > refusals:
+                raise StartError(f"Envoy does not take {file.name}, which is rendered from the file")
+            if time.monotonic() > deadline:
+                raise StartError(f"Envoy did not take {file.name} within {PATIENCE:g} s")
+            await asyncio.sleep(0.02)
+
+    async def _about(self, file: Rendered) -> tuple[str, int]:
+        pattern = rf"^{re.escape(file.stats)}\.(version_text|update_rejected)$"
+        told = await asyncio.to_thread(self._stats, pattern)
+        return told.get(f"{file.stats}.version_text", ""), int(told.get(f"{file.stats}.update_rejected") or 0)
 
     def _is_live(self) -> bool:
         return self._ask("GET", "/ready").strip() == "LIVE"
 
     def _active(self) -> int:
-        stats = self._ask("GET", "/stats?format=json&filter=^http.outrider.downstream_rq_active$")
-        rows: list[dict[str, int]] = json.loads(stats)["stats"] if stats else []
-        return sum(row.get("value", 0) for row in rows)
+        return sum(map(int, self._stats(r"^http\.outrider\.downstream_rq_active$").values()))
+
+    def _stats(self, pattern: str) -> dict[str, str]:
+        told = self._ask("GET", f"/stats?format=json&filter={quote(pattern)}")
+        rows: list[dict[str, Any]] = json.loads(told)["stats"] if told else []
+        return {row["name"]: str(row.get("value", "")) for row in rows if "name" in row}
 
     def _ask(self, method: str, path: str) -> str:
         connection = _UnixConnection(self._folder.admin)
@@ -101,7 +137,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def check_address(address: Address) -> None:
+def check_address(address: Address, name: str = "gateway.listen") -> None:
     """Raises `StartError` if Envoy could not listen there: its own words for it are hard to find in its log."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -111,14 +147,7 @@ def check_address(address: Address) -> None:
             probe.bind(address)
             probe.listen()
         except OSError as error:
-            raise StartError(f"gateway.listen: {address} can't be listened on ({error.strerror})") from error
-
-
-async def accepts(bootstrap: Path, gateway: Gateway) -> None:
-    """Raises `StartError` if Envoy would not start with that; its own words are in the log then."""
-    code = await ended([*command(bootstrap, gateway), "--mode", "validate"], PATIENCE)
-    if code != 0:
-        raise StartError(f"Envoy does not take the configuration that the edited plugins need (it ended with {code})")
+            raise StartError(f"{name}: {address} can't be listened on ({error.strerror})") from error
 
 
 def find_envoy() -> str:
@@ -148,6 +177,10 @@ def command(bootstrap: Path, gateway: Gateway) -> list[str]:
         *(find_envoy(), "--config-path", str(bootstrap), "--concurrency", str(gateway.concurrency)),
         # Two gateways on one machine must not share memory.
         *("--disable-hot-restart", "--log-level", _LEVELS[log.level], "--log-format", form),
+        # By default lines wait up to ten seconds for the access log.
+        *("--file-flush-interval-msec", "1000"),
+        # A connection that came in by a listener that was changed is told at once to come again.
+        *("--drain-strategy", "immediate"),
         # It would write a line for each request that is refused because no worker is there.
         *("--component-log-level", "ext_proc:error"),
     ]

@@ -1,5 +1,6 @@
 """What a worker behind Envoy serves, and by what."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,13 +24,22 @@ class Server(Protocol):
 
 
 async def started(
-    loaded: Loaded, metrics: Metrics, pressure: Pressure, address: str, transport: str, shared: Path
+    loaded: Loaded,
+    metrics: Metrics,
+    pressure: Pressure,
+    address: str,
+    transport: str,
+    shared: Path,
+    tls: Sequence[Path] | None = None,
 ) -> Server:
-    """A server that listens; `shared` is the folder of all workers. Raises `StartError` if it can't start."""
+    """A server that listens; `shared` is the folder of all workers. Raises `StartError` if it can't start.
+
+    `tls` are the files of `TlsFiles`, which only grpcio takes.
+    """
     chains = Chains(loaded.chains.values(), loaded.configuration.routes)
     limits, storage = _limits(loaded, metrics, shared)
-    make = _grpcio if transport == GRPCIO else _engine
-    server = make(chains, metrics, limits, pressure)
+    made = chains, metrics, limits, pressure
+    server = _grpcio(*made, tls) if transport == GRPCIO else _engine(*made)
     try:
         await server.start(address)
     except OSError as error:
@@ -44,10 +54,13 @@ def _engine(chains: Chains, metrics: Metrics, limits: RateLimits | None, pressur
     return EngineServer(chains, metrics, rate_limits=limits, pressure=pressure)
 
 
-def _grpcio(chains: Chains, metrics: Metrics, limits: RateLimits | None, pressure: Pressure) -> Server:
+def _grpcio(
+    chains: Chains, metrics: Metrics, limits: RateLimits | None, pressure: Pressure, tls: Sequence[Path] | None
+) -> Server:
     from outrider_envoy.grpcio_server import GrpcioServer
+    from outrider_envoy.grpcio_tls import TlsFiles, credentials
 
-    return GrpcioServer(chains, metrics, limits, pressure)
+    return GrpcioServer(chains, metrics, limits, pressure, credentials(TlsFiles(*tls)) if tls else None)
 
 
 def _limits(loaded: Loaded, metrics: Metrics, shared: Path) -> "tuple[RateLimits | None, Storage | None]":

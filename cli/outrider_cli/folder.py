@@ -33,7 +33,7 @@ class Folder:
 
     @property
     def bootstrap(self) -> Path:
-        """What Envoy was started with, and is started with again when it ends."""
+        """What Envoy is started with."""
         return self.path / "envoy.json"
 
     @property
@@ -46,9 +46,10 @@ class Folder:
         """Locked by the supervisor while it lives."""
         return self.path / _LOCK
 
-    def socket(self, index: int) -> Path:
-        """Where Envoy finds a worker: a link to the socket of the one that serves."""
-        return self.path / f"worker-{index}.sock"
+    @property
+    def envoy(self) -> Path:
+        """The files that Envoy watches."""
+        return self.path / "envoy"
 
     def shift(self, number: int) -> "Shift":
         """The files of the n-th shift; every other one has the same."""
@@ -72,14 +73,19 @@ class Shift:
         return self.folder / f"source-{self.name}.json"
 
     @property
+    def packed(self) -> Path:
+        """The configuration of the snapshot as it was parsed: large ones take seconds to parse."""
+        return self.folder / f"parsed-{self.name}"
+
+    @property
     def checked(self) -> Path:
         """What the check of a changed source found."""
         return self.folder / f"checked-{self.name}.json"
 
     @property
-    def bootstrap(self) -> Path:
-        """What an Envoy in front of these workers needs."""
-        return self.folder / f"envoy-{self.name}.json"
+    def envoy(self) -> Path:
+        """The files for an Envoy in front of these workers, before it has them."""
+        return self.folder / f"envoy-{self.name}"
 
     def socket(self, index: int) -> Path:
         return self.folder / f"worker-{index}-{self.name}.sock"
@@ -91,18 +97,15 @@ class Shift:
         """Where a worker that hangs tells which line it hangs in."""
         return self.folder / f"worker-{index}-{self.name}.trace"
 
-    def link(self, index: int, path: Path) -> None:
-        """Lets `path` lead to the worker's socket: at no moment does it lead nowhere."""
-        new = self.folder / f"worker-{index}.new"
-        new.unlink(missing_ok=True)
-        new.symlink_to(self.socket(index).name)
-        new.replace(path)
 
-
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, content: str | bytes) -> None:
     """Writes a file that only its owner may read."""
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")
+    # Nobody reads half of it, not even if the writer is killed.
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    new.write_bytes(content.encode() if isinstance(content, str) else content)
+    new.replace(path)
 
 
 @contextmanager
@@ -113,7 +116,8 @@ def private_folder() -> Generator[Folder]:
     try:
         if len(bytes(folder.shift(0).socket(_WORKERS))) > _SOCKET_PATH:
             raise StartError(f"{folder.path} is too long for the path of a socket: set TMPDIR to a shorter one")
-        folder.shared.mkdir(mode=0o700)
+        for inner in (folder.shared, folder.envoy, folder.shift(0).envoy, folder.shift(1).envoy):
+            inner.mkdir(mode=0o700)
         with folder.lock.open("w") as lock:
             # Held as long as the gateway lives. Cleaners of /tmp leave a locked folder alone, too.
             fcntl.flock(lock, fcntl.LOCK_EX)

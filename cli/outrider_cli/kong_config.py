@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from outrider.compiling import identity_headers
+from outrider.config.endpoint_files import current_targets
 from outrider.errors import OutriderError
 from outrider_cli import kong_pdk_modules
 from outrider_cli.loading import Source
@@ -52,7 +53,8 @@ def _to_stderr() -> AbstractContextManager[object]:
 def _plan(source: Source, modules: Path | None) -> render.Plan:
     loaded = source.load()
     identity = identity_headers(loaded.configuration)
-    return render.Plan(loaded.configuration, loaded.chains, identity, is_for_kong_pdk=modules is not None)
+    targets = current_targets(loaded.configuration)
+    return render.Plan(loaded.configuration, loaded.chains, identity, modules is not None, targets)
 
 
 def _registered(plugins: Sequence[str], source: Source) -> list[str]:

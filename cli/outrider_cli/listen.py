@@ -1,4 +1,4 @@
-"""Where the workers of `serve envoy` listen: this machine only, as they speak no TLS."""
+"""Where the workers of `serve envoy` listen."""
 
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,15 +19,21 @@ def checked(listen: str) -> str:
     if listen.startswith(f"{_UNIX}/"):
         return listen
     try:
-        address = _ADDRESS.validate_python(listen)
+        _ADDRESS.validate_python(listen)
     except ValidationError as error:
         context = error.errors()[0].get("ctx", {})
         raise click.BadParameter(f"{context['what']}: {context['remedy']}, or unix:/DIRECTORY") from None
-    if not ip_address(address.host).is_loopback:
-        raise click.BadParameter(
-            f"{listen!r} can be reached from other machines: use 127.0.0.1:PORT, [::1]:PORT or unix:/DIRECTORY"
-        )
     return listen
+
+
+def is_elsewhere(listen: str) -> bool:
+    """Whether other machines can reach what listens there."""
+    return not listen.startswith(_UNIX) and not ip_address(_ADDRESS.validate_python(listen).host).is_loopback
+
+
+def is_anywhere(listen: str) -> bool:
+    """Whether it stands for all addresses of a machine, so that nobody can connect to it."""
+    return not listen.startswith(_UNIX) and ip_address(_ADDRESS.validate_python(listen).host).is_unspecified
 
 
 def endpoints(listen: str, count: int) -> list[str]:

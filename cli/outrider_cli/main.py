@@ -6,16 +6,20 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 import click
-import yaml
 
 from outrider.errors import OutriderError, StartError
-from outrider_cli import kong_socket
+from outrider_cli import kong_socket, worker_tls
 from outrider_cli.transports import TRANSPORTS
 
 # Everything else is imported by the command that needs it: the configuration alone takes half a second.
+
+if TYPE_CHECKING:
+    from outrider_cli.loading import KongsOwn, Source
+    from outrider_envoy.grpcio_tls import TlsFiles
+    from outrider_envoy.render.plan import WorkerTls
 
 P = ParamSpec("P")
 
@@ -37,6 +41,16 @@ def sentences(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
+def _source(file: Path, kongs_own: "KongsOwn") -> "Source":
+    """The file, after a line for all that is left out of it."""
+    from outrider_cli.loading import Source
+
+    source = Source.read(file, kongs_own=kongs_own)
+    for line in source.with_left_out[1]:
+        click.echo(line, err=True)
+    return source
+
+
 def _fail(sentence: str, code: int) -> None:
     click.echo(sentence, err=True)
     sys.exit(code)
@@ -52,6 +66,12 @@ def _checked_socket(_: click.Context, __: click.Parameter, listen: str) -> str:
     return kong_socket.checked(listen)
 
 
+def _checked_admin(_: click.Context, __: click.Parameter, admin: str | None) -> str | None:
+    from outrider_cli.envoy_admin import checked
+
+    return None if admin is None else checked(admin)
+
+
 FILE = click.argument("file", type=click.Path(path_type=Path))
 TRANSPORT = click.option(
     "--transport",
@@ -61,6 +81,15 @@ TRANSPORT = click.option(
     envvar="OUTRIDER_TRANSPORT",
     show_envvar=True,
     help="What speaks gRPC with Envoy: Outrider's engine, or the slower library grpcio, should it misbehave.",
+)
+
+
+LENIENT = click.option(
+    "--lenient",
+    "kongs_own",
+    flag_value="leave out",
+    default="refuse",
+    help="Leaves out what only Kong can do, answers 503 where that would guard, and lists both.",
 )
 
 
@@ -74,12 +103,13 @@ def main() -> None:
 @FILE
 @click.option("--reload", is_flag=True, help="Take over plugins from plugin_dirs that are edited meanwhile.")
 @TRANSPORT
+@LENIENT
 @sentences
-def run(file: Path, *, reload: bool, transport: str) -> None:
+def run(file: Path, transport: str, kongs_own: "KongsOwn", *, reload: bool) -> None:
     """Runs a whole gateway from one FILE: Envoy, the plugin workers and the metrics page, until Ctrl-C."""
     from outrider_cli import supervisor
 
-    asyncio.run(supervisor.run(file, reload=reload, transport=transport))
+    asyncio.run(supervisor.run(_source(file, kongs_own), reload=reload, transport=transport))
 
 
 @main.group(epilog="Example: outrider serve envoy outrider.yaml --listen 127.0.0.1:9191")
@@ -94,15 +124,17 @@ def serve() -> None:
     default="127.0.0.1:9191",
     show_default=True,
     callback=_checked,
-    help="IP:PORT on loopback, or unix:/DIRECTORY. Each worker has the next port, or a socket of its own.",
+    help="IP:PORT, beyond loopback with TLS, or unix:/DIRECTORY. Each worker has the next port, or its own socket.",
 )
 @TRANSPORT
+@LENIENT
+@worker_tls.of_workers
 @sentences
-def serve_envoy(file: Path, listen: str, transport: str) -> None:
+def serve_envoy(file: Path, listen: str, transport: str, kongs_own: "KongsOwn", tls: "TlsFiles | None") -> None:
     """Runs the workers for an Envoy of your own, as FILE says."""
     from outrider_cli import supervisor
 
-    asyncio.run(supervisor.serve(file, listen, transport))
+    asyncio.run(supervisor.serve(_source(file, kongs_own), listen, transport, tls))
 
 
 @serve.command("kong", epilog="Example: outrider serve kong outrider.yaml")
@@ -138,17 +170,22 @@ def render() -> None:
     help="Where `outrider serve envoy` has its workers.",
 )
 @click.option("--filters", is_flag=True, help="Only what to paste into the configuration of an Envoy of your own.")
+@LENIENT
+@worker_tls.of_envoy
 @sentences
-def render_envoy(file: Path, listen: str, *, filters: bool) -> None:
+def render_envoy(file: Path, listen: str, kongs_own: "KongsOwn", tls: "WorkerTls | None", *, filters: bool) -> None:
     """Prints Envoy's bootstrap for FILE as YAML, with the workers where `serve envoy` has them."""
+    from outrider.config import ConfigError
     from outrider_cli.listen import endpoints
-    from outrider_cli.loading import Source
-    from outrider_cli.paste import to_yaml
+    from outrider_cli.paste import plain, to_yaml
+    from outrider_envoy.capabilities import printed_keys
     from outrider_envoy.render import bootstrap, pieces
 
-    source = Source.read(file)
-    plan = source.load().plan(tuple(endpoints(listen, source.gateway.workers)))
-    text = to_yaml(pieces(plan)) if filters else yaml.safe_dump(bootstrap(plan), sort_keys=False)
+    source = _source(file, kongs_own)
+    plan = source.load().plan(tuple(endpoints(listen, source.gateway.workers)), worker_tls=tls)
+    if not filters and (mistakes := list(printed_keys(plan.configuration))):
+        raise ConfigError(mistakes)
+    text = to_yaml(pieces(plan)) if filters else plain(bootstrap(plan))
     click.echo(text, nl=False)
 
 
@@ -189,17 +226,33 @@ def render_kong(
 
 @main.command(epilog="Example: outrider check outrider.yaml")
 @FILE
+@click.option(
+    "--envoy",
+    "admin",
+    metavar="ADMIN",
+    callback=_checked_admin,
+    help="Also looks at a running Envoy that asks `serve envoy FILE`: its admin interface, HOST:PORT or unix:/PATH.",
+)
 @sentences
-def check(file: Path) -> None:
+def check(file: Path, admin: str | None) -> None:
     """Checks FILE: one line for each mistake, FILE:LINE: where: what is wrong: remedy."""
+    from outrider.config.endpoint_files import current_targets
     from outrider_cli.doubts import doubts
     from outrider_cli.loading import Source
     from outrider_cli.totals import totals
 
-    source = Source.read(file)
+    source = Source.read(file, kongs_own="keep")
+    current_targets(source.configuration)
     for doubt in doubts(source.configuration):
         click.echo(doubt, err=True)
-    click.echo(f"{file}: no mistakes in {totals(source.configuration)}")
+    running = ""
+    if admin is not None:
+        from outrider_cli import inspecting
+
+        for warning in inspecting.warnings(source, admin):
+            click.echo(warning, err=True)
+        running = f", and none in the Envoy at {admin}"
+    click.echo(f"{file}: no mistakes in {totals(source.configuration)}{running}")
 
 
 @main.command(epilog="Example: outrider plugins key-auth")

@@ -12,6 +12,11 @@ def to_yaml(pieces: Iterable[Piece]) -> str:
     return "\n".join(_commented(piece) for piece in pieces)
 
 
+def plain(document: object) -> str:
+    """A whole document, with everything written out that occurs twice."""
+    return yaml.dump(document, Dumper=_Plain, sort_keys=False)
+
+
 def _commented(piece: Piece) -> str:
     comment = "".join(f"# {line}\n" for line in piece.comment.strip().splitlines())
     return comment + yaml.dump({piece.name: piece.content}, Dumper=_Plain, sort_keys=False, width=110)

@@ -1,78 +1,83 @@
-"""Takes over edited plugins while the gateway runs."""
+"""Takes over a changed file, and edited plugins, while the gateway runs."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from outrider.errors import OutriderError, PluginError
-from outrider_cli.checking import check
+from outrider.errors import OutriderError
+from outrider_cli.changes import Changes
+from outrider_cli.checking import Checked, check
 from outrider_cli.folder import Folder, Shift
 from outrider_cli.loading import Source
-from outrider_cli.workers import Workers
 
 _log = logging.getLogger("outrider.supervisor")
 
-LOOK = 0.25
-"""How often the files are looked at, in seconds: a change counts once it holds still for one look."""
+_TOLD = 10
+"""How many routes are named in one line of the log."""
 
-Start = Callable[[Shift, float], Awaitable[Workers]]
-Relieve = Callable[[Shift, Workers], Awaitable[None]]
+TakeOver = Callable[[Shift, Checked], Awaitable[None]]
+Retarget = Callable[[Shift, Checked], None]
 
 
 class Reload:
-    """Looks for changes, and replaces the workers by those of a changed source that is right.
+    """Looks for changes, and has those taken over that are right.
 
-    `start` gives further workers for a shift and its longest hook, and raises `OutriderError` where they don't start;
-    `relieve` puts them in the place of those that serve.
+    `take_over` puts workers for a shift in the place of those that serve. It raises `OutriderError` where they don't
+    start or Envoy does not go over to them; then those from before go on. `retarget` only gives Envoy other targets.
     """
 
-    def __init__(self, source: Source, folder: Folder, start: Start, relieve: Relieve) -> None:
-        self._serving = source
+    def __init__(
+        self, changes: Changes, folder: Folder, serving: Checked, take_over: TakeOver, retarget: Retarget
+    ) -> None:
+        self._changes = changes
         self._folder = folder
-        self._start = start
-        self._relieve = relieve
+        self._serving = serving
+        self._take_over = take_over
+        self._retarget = retarget
         self._number = 0
 
     async def keep(self) -> None:
         """Until it is cancelled."""
-        seen = self._serving
-        if not seen.folders:
-            _log.warning("--reload: there are no plugin_dirs in %s, so there is nothing to look at", seen.path)
         while True:
-            seen = await _changed(seen)
-            # An edit that was taken back needs nothing.
-            if seen != self._serving:
-                await self._take_over(seen)
+            change = await self._changes.next()
+            await (self._give_targets if change.only_targets else self._try)(change.source)
 
-    async def _take_over(self, source: Source) -> None:
-        _log.info("plugins were edited: they are checked, and then taken over")
+    async def _give_targets(self, source: Source) -> None:
+        """Gives Envoy other targets; the workers have nothing to do with them."""
         shift = self._folder.shift(self._number + 1)
         try:
-            workers = await self._start(shift, await check(source, shift))
-        except OutriderError as error:
-            for line in str(error).splitlines():
-                _log.error("%s", line)
-            _log.warning("the edited plugins are not taken over: those from before go on")
+            checked = await check(source, shift, self._serving)
+            self._retarget(shift, checked)
+        except (OutriderError, OSError, ValueError) as error:
+            _tell(error)
+            _log.warning("%s: the changed targets are not taken over", source.path)
             return
-        # What fails from here on ends the gateway: nothing serves half of each version.
-        await self._relieve(shift, workers)
-        self._number += 1
-        self._serving = source
-        _log.info("the edited plugins are taken over")
+        self._serving = checked
+        _log.info("%s: the changed targets are taken over", source.path)
 
-
-async def _changed(seen: Source) -> Source:
-    """The source with its plugin files as they are once they are others than those seen, and hold still."""
-    last, told = seen, ""
-    while True:
-        await asyncio.sleep(LOOK)
+    async def _try(self, source: Source) -> None:
+        _log.info("%s is checked, and then taken over", source.path)
+        shift = self._folder.shift(self._number + 1)
         try:
-            now = seen.with_plugins_of_now()
-        except PluginError as error:
-            if str(error) != told:
-                told = str(error)
-                _log.error("%s", told)
-            continue
-        if now == last != seen:
-            return now
-        last = now
+            checked = await check(source, shift, self._serving)
+            await self._take_over(shift, checked)
+        except (OutriderError, OSError, ValueError) as error:
+            _tell(error)
+            _log.warning("%s is not taken over: the gateway goes on as it was", source.path)
+            return
+        _tell_of_bare(sorted(set(self._serving.guarded) - set(checked.guarded)))
+        self._number += 1
+        self._serving = checked
+        snapshot = Source.from_json(shift.snapshot.read_text(encoding="utf-8"))
+        self._changes.serving(snapshot, checked.endpoints)
+        _log.info("%s is taken over", source.path)
+
+
+def _tell(error: Exception) -> None:
+    for line in str(error).splitlines():
+        _log.error("%s", line)
+
+
+def _tell_of_bare(routes: Sequence[str]) -> None:
+    if routes:
+        more = f" and {len(routes) - _TOLD} more" if len(routes) > _TOLD else ""
+        _log.warning("no plugin runs any more on %s%s, which had some", ", ".join(routes[:_TOLD]), more)

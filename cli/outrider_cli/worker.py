@@ -3,7 +3,7 @@
 The supervisor starts it; nobody types this:
 
     python -m outrider_cli.worker --folder DIR --shift NAME --index N --address ADDRESS --transport NAME
-        [--numbers FILE]
+        [--numbers FILE] [--tls CERTIFICATE KEY AUTHORITY]
 """
 
 import argparse
@@ -38,6 +38,10 @@ INHERITED = "fd:"
 """Before the number of a socket that the supervisor opened."""
 DRAIN = 10.0
 """How long requests in flight may take after SIGTERM, in seconds."""
+RETIRE = signal.SIGHUP
+"""The signal after which others serve already, so that requests in flight may take longer."""
+LINGER = 600.0
+"""How long they may take then, in seconds, unless SIGTERM cuts it short."""
 
 
 def main() -> None:
@@ -59,7 +63,7 @@ def main() -> None:
 async def _work(options: argparse.Namespace, folder: Folder, shift: Shift) -> None:
     metrics = Metrics(shift.metrics(options.index))
     beating = asyncio.get_running_loop().create_task(_beat(metrics))
-    source = Source.from_json(shift.snapshot.read_text(encoding="utf-8"))
+    source = Source.from_json(shift.snapshot.read_text(encoding="utf-8"), shift.packed)
     loaded = source.load(metrics)
     log = loaded.configuration.gateway.log
     logs.configure(log.level, log.format)
@@ -71,7 +75,7 @@ async def _work(options: argparse.Namespace, folder: Folder, shift: Shift) -> No
         # Kong's workers need none of it, and grpcio takes a while to import.
         from outrider_cli import envoy_worker
 
-        place = options.address, options.transport, folder.shared
+        place = options.address, options.transport, folder.shared, options.tls
         await _serve(await envoy_worker.started(loaded, metrics, pressure, *place), metrics)
     else:
         from outrider_cli import kong_worker
@@ -86,15 +90,23 @@ async def _work(options: argparse.Namespace, folder: Folder, shift: Shift) -> No
 
 
 async def _serve(server: "_Server", metrics: Metrics) -> None:
-    stopping = asyncio.Event()
+    stopping, retiring = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, retiring.set)
+    loop.add_signal_handler(RETIRE, retiring.set)
     _keep_what_is_loaded()
     metrics.set_ready(True)
-    await stopping.wait()
+    await retiring.wait()
     metrics.set_ready(False)
-    await server.drain(DRAIN)
+    draining = asyncio.ensure_future(server.drain(DRAIN if stopping.is_set() else LINGER))
+    told = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait((draining, told), return_when=asyncio.FIRST_COMPLETED)
+    if not draining.done():
+        await server.drain(DRAIN)
+    await draining
+    told.cancel()
 
 
 def _keep_what_is_loaded() -> None:
@@ -125,6 +137,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--address", required=True)
     parser.add_argument("--transport", required=True)
     parser.add_argument("--numbers", type=Path)
+    parser.add_argument("--tls", type=Path, nargs=3)
     return parser.parse_args()
 
 

@@ -7,20 +7,24 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from outrider.metrics import Metrics, Pulse
 from outrider_cli.child import Child
 from outrider_cli.folder import Shift
 from outrider_cli.hang import where
 from outrider_cli.transports import ENGINE
-from outrider_cli.worker import DRAIN, INHERITED
+from outrider_cli.worker import DRAIN, INHERITED, LINGER, RETIRE
+
+if TYPE_CHECKING:
+    from outrider_envoy.grpcio_tls import TlsFiles
 
 _log = logging.getLogger("outrider.supervisor")
 
 LOOK = 0.05
 """How often the supervisor looks at its workers, in seconds."""
-PATIENCE = 30.0
-"""How long a worker may take to start, in seconds."""
+PATIENCE = 120.0
+"""How long a worker may take to start, in seconds: with 100,000 consumers it takes a tenth of it."""
 
 
 class Workers:
@@ -37,14 +41,17 @@ class Workers:
         metrics: Metrics,
         numbers: Path | None = None,
         transport: str = ENGINE,
+        patience: float = PATIENCE,
+        tls: "TlsFiles | None" = None,
     ) -> None:
         restarts = metrics.counter("outrider_worker_restarts_total", "Workers that were started again.")
         self._shift = shift
         self._limit = limit
+        self._patience = patience
         self._children = [
             Child(
                 f"worker {index}",
-                _command(shift, index, address, transport, numbers),
+                [*_command(shift, index, address, transport, numbers), *(("--tls", *map(str, tls)) if tls else ())],
                 restarts.add,
                 _descriptors(address),
             )
@@ -67,6 +74,10 @@ class Workers:
     async def stop(self) -> None:
         """Lets requests in flight finish, then ends the workers."""
         await asyncio.gather(*(child.stop(signal.SIGTERM, DRAIN + 2) for child in self._children))
+
+    async def retire(self) -> None:
+        """Lets requests in flight finish that take longer, where others serve already; `stop` cuts it short."""
+        await asyncio.gather(*(child.stop(RETIRE, LINGER + 2) for child in self._children))
 
     async def started(self) -> None:
         """Waits until every worker takes requests."""
@@ -93,7 +104,8 @@ class Workers:
     async def _watch(self, index: int, child: Child) -> None:
         while True:
             await asyncio.sleep(LOOK)
-            if child.pid is None:
+            # One that stops is not ready on purpose.
+            if child.pid is None or child.is_stopping:
                 continue
             pulse, now = Pulse.read(self._shift.metrics(index)), time.monotonic()
             alive = pulse.heartbeat > child.started
@@ -101,8 +113,8 @@ class Workers:
                 child.prove()
             if alive and now - pulse.heartbeat > self._limit:
                 await self._replace(index, child, f"did not answer for {now - pulse.heartbeat:.1f} s")
-            elif not (alive and pulse.ready) and now - child.started > PATIENCE:
-                await self._replace(index, child, f"was not ready within {PATIENCE:g} s")
+            elif not (alive and pulse.ready) and now - child.started > self._patience:
+                await self._replace(index, child, f"was not ready within {self._patience:g} s")
 
     async def _replace(self, index: int, child: Child, why: str) -> None:
         """Ends a worker that hangs. It is asked first to say where; one that is frozen can't."""

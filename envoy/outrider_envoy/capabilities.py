@@ -4,6 +4,10 @@ from collections.abc import Iterator
 
 from outrider.config import Configuration, Mistake
 from outrider.needs import Hook
+from outrider.route_table import RouteTable, TooManyError
+from outrider.routing import rules
+from outrider_envoy.tls_capabilities import unasked_clients, unshown
+from outrider_envoy.upstream_capabilities import unforwarded
 
 _MISSING: dict[str, dict[Hook, str]] = {
     "ext_proc": {},
@@ -18,12 +22,13 @@ _MISSING: dict[str, dict[Hook, str]] = {
 
 
 def unsupported(configuration: Configuration) -> list[Mistake]:
-    """One mistake for each plugin that needs a phase which the file's protocol does not have."""
-    return [*_hooks(configuration), *_gateway(configuration)]
+    """One mistake for each plugin that needs a phase which the protocol has not, and for what upstreams can't be."""
+    return [*_hooks(configuration), *unforwarded(configuration), *unshown(configuration), *_too_many(configuration)]
 
 
 def unasked(configuration: Configuration) -> Iterator[Mistake]:
     """What the Envoy of a whole bootstrap asks nobody for."""
+    yield from unasked_clients(configuration)
     if configuration.gateway.rate_limit_service is not None:
         yield configuration.document.mistake(
             ("gateway", "rate_limit_service"),
@@ -31,6 +36,19 @@ def unasked(configuration: Configuration) -> Iterator[Mistake]:
             "for nobody",
             "put the plugin rate-limit in its place, or keep to `serve envoy` and `render envoy --filters`",
         )
+
+
+def printed_keys(configuration: Configuration) -> Iterator[Mistake]:
+    """The private keys that a bootstrap would show to whoever reads it."""
+    for one in configuration.certificates:
+        if any(key.variable is None and key.path is None for _, key in one.pairs):
+            yield Mistake(
+                configuration.document.file,
+                one.line,
+                f"certificate {one.id}",
+                "has its private key in the file, which would be printed here",
+                "write the key as {vault://file/PATH} or {vault://env/NAME}",
+            )
 
 
 def _hooks(configuration: Configuration) -> Iterator[Mistake]:
@@ -48,11 +66,8 @@ def _hooks(configuration: Configuration) -> Iterator[Mistake]:
             )
 
 
-def _gateway(configuration: Configuration) -> Iterator[Mistake]:
-    document = configuration.document
-    for service in configuration.services:
-        if service.protocol == "https":
-            where = f"service {service.name}"
-            yield Mistake(
-                document.file, service.line, where, "has an https upstream, not served yet", "give an http url"
-            )
+def _too_many(configuration: Configuration) -> Iterator[Mistake]:
+    try:
+        RouteTable(rules(configuration.routes))
+    except TooManyError as error:
+        yield Mistake(configuration.document.file, 1, "routes", error.what, error.remedy)

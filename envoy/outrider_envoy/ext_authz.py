@@ -45,11 +45,17 @@ class Check:
     """
 
     def __init__(
-        self, chains: Chains, route: str | None, client: str | None = None, pressure: Pressure | None = None
+        self,
+        chains: Chains,
+        route: str | None,
+        client: str | None = None,
+        pressure: Pressure | None = None,
+        peer: str | None = None,
     ) -> None:
         self._chains = chains
         self._route = route
         self._client = client
+        self._peer = peer
         self._pressure = pressure
         self._exchange: Exchange | None = None
         self._walk: Walk | None = None
@@ -61,7 +67,7 @@ class Check:
         try:
             if self._pressure is not None and self._pressure.sheds(now):
                 return _refuse_unread(checked_fields(message))
-            request = checked_request(message, self._client)
+            request = checked_request(message, self._client, self._peer)
             named = message.attributes.context_extensions.get(ROUTE_KEY, self._route)
             chain = self._chains.find(named, request)
             if chain is None:

@@ -51,6 +51,7 @@ class Conversation:
         "_final",
         "_kind",
         "_last",
+        "_peer",
         "_pressure",
         "_request",
         "_response",
@@ -59,10 +60,13 @@ class Conversation:
         "rest",
     )
 
-    def __init__(self, chains: Chains, route: str | None, pressure: Pressure | None = None) -> None:
+    def __init__(
+        self, chains: Chains, route: str | None, pressure: Pressure | None = None, peer: str | None = None
+    ) -> None:
         self.rest: Sequence[bytes] = ()
         self._chains = chains
         self._route = route
+        self._peer = peer
         self._pressure = pressure
         self._exchange: Exchange | None = None
         self._chain: Chain | None = None
@@ -134,7 +138,7 @@ class Conversation:
         if self._pressure is not None and self._pressure.sheds(now):
             self._final = refuse_unread(fields_of(message.request_headers.headers))
             return self._final
-        request = request_of(message)
+        request = request_of(message, self._peer)
         chain = self._chains.find(self._route, request, lambda: attribute(message, "xds.route_name"))
         if chain is None:
             return self._end(reply(request, Refusal(404, NO_ROUTE)))

@@ -21,7 +21,10 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class GrpcioServer:
-    """Serves ext_proc, ext_authz, the rate limit service and health checks on one address, as `unix:/run/w0.sock`."""
+    """Serves ext_proc, ext_authz, the rate limit service and health checks on one address, as `unix:/run/w0.sock`.
+
+    With `credentials` it speaks TLS.
+    """
 
     def __init__(
         self,
@@ -29,7 +32,9 @@ class GrpcioServer:
         metrics: Metrics,
         rate_limits: RateLimits | None = None,
         pressure: Pressure | None = None,
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
+        self._credentials = credentials
         self._calls = Calls(chains, metrics, rate_limits, pressure)
         self._server = grpc.aio.server(
             options=[
@@ -44,13 +49,18 @@ class GrpcioServer:
     async def start(self, address: str) -> int:
         """Listens; returns the port, or 1 for a unix socket. Raises `OSError` if the address can't be had."""
         try:
-            port = self._server.add_insecure_port(address)
+            port = self._port(address)
         except RuntimeError as error:
             # Its text names places in grpcio.
             raise OSError from error
         await self._server.start()
         self._calls.serving = True
         return port
+
+    def _port(self, address: str) -> int:
+        if self._credentials is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, self._credentials)
 
     async def drain(self, seconds: float) -> None:
         """Takes no new streams, lets those in flight finish, and cuts off what is left after `seconds`."""

@@ -1,9 +1,12 @@
 """Reads what Envoy sends into the one form that requests have behind every gateway."""
 
 from collections.abc import Callable
+from functools import lru_cache
+from urllib.parse import unquote
 
 from outrider.errors import ContractError
 from outrider.headers import Fields, Headers
+from outrider.peer import Peer
 from outrider.request import Request
 from outrider.response import Refusal, Response
 from outrider_envoy.errors import ProtocolError
@@ -18,10 +21,18 @@ PARTIAL_BODY = "x-envoy-auth-partial-body"
 CLIENT_KEY = "outrider-client"
 """The gRPC initial metadata in which ext_authz tells the client's address; `source` there is always the peer."""
 
+PEER_KEY = "outrider-peer"
+"""The gRPC initial metadata in which Envoy tells the client's certificate, as percent-encoded PEM."""
+PEERS = 1_024
+"""How many certificates are kept taken apart; a client shows the same one with each of its requests."""
 
-def request_of(message: ProcessingRequest) -> Request:
-    """The request of an ext_proc stream; raises `ProtocolError` if it has no method or path."""
-    return _request(fields_of(message.request_headers.headers), lambda: _source_address(message))
+
+def request_of(message: ProcessingRequest, peer: str | None = None) -> Request:
+    """The request of an ext_proc stream; raises `ProtocolError` if it has no method or path.
+
+    `peer` is what came under `PEER_KEY`.
+    """
+    return _request(fields_of(message.request_headers.headers), lambda: _source_address(message), peer)
 
 
 def is_upgrade(request: Request) -> bool:
@@ -61,13 +72,13 @@ def response_of(message: ProcessingRequest) -> Response:
     return Response.received(int(status), Headers.received(fields))
 
 
-def checked_request(message: CheckRequest, client: str | None = None) -> Request:
+def checked_request(message: CheckRequest, client: str | None = None, peer: str | None = None) -> Request:
     """The request that ext_authz asks about; raises `ProtocolError` if it has no method or path.
 
     `client` is the caller's address, if it is not that of the connection.
     """
     fields = checked_fields(message)
-    return _request(fields, client or (lambda: message.attributes.source.address.socket_address.address))
+    return _request(fields, client or (lambda: message.attributes.source.address.socket_address.address), peer)
 
 
 def checked_fields(message: CheckRequest) -> Fields:
@@ -100,7 +111,7 @@ def attribute(message: ProcessingRequest, name: str) -> str:
     return fields[name].string_value if name in fields else ""
 
 
-def _request(fields: Fields, client: str | Callable[[], str]) -> Request:
+def _request(fields: Fields, client: str | Callable[[], str], peer: str | None) -> Request:
     method = fields.pop(":method", [""])[0]
     target = fields.pop(":path", [""])[0]
     if not method or not target:
@@ -109,8 +120,19 @@ def _request(fields: Fields, client: str | Callable[[], str]) -> Request:
     scheme = fields.pop(":scheme", ["http"])[0]
     fields.pop(":protocol", None)
     return Request(
-        method, target, headers=Headers.received(fields), authority=authority, scheme=scheme, client=client
+        method,
+        target,
+        headers=Headers.received(fields),
+        authority=authority,
+        scheme=scheme,
+        client=client,
+        peer=(lambda: _peer(peer)) if peer else None,
     )
+
+
+@lru_cache(maxsize=PEERS)
+def _peer(encoded: str) -> Peer:
+    return Peer.from_pem(unquote(encoded))
 
 
 def _source_address(message: ProcessingRequest) -> str:

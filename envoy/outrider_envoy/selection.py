@@ -1,15 +1,19 @@
 """Which chain a request belongs to."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 from outrider.chain import Chain
 from outrider.request import Request
-from outrider.routing import Matchable, rules
+from outrider.route_table import RouteTable
+from outrider.routing import Asked, Matchable, TooLongError, rules
 from outrider_envoy.errors import ProtocolError
 
 ROUTE_KEY = "outrider-route"
 """The gRPC initial metadata (ext_proc) or context extension (ext_authz) in which Envoy names the route."""
 
+_LONGEST = 8192
+"""Of a path that is compared here, where an expression may look at each character several times; nginx's limit."""
 # Upstream may read these as slashes, and then find another path than the one that chose the chain. Our own Envoy
 # refuses them before anything else.
 _OTHER_SLASHES = ("%2F", "%5C", "\\")
@@ -20,7 +24,7 @@ class Chains:
 
     def __init__(self, chains: Iterable[Chain], routes: Iterable[Matchable]) -> None:
         self._by_route = {chain.route.name: chain for chain in chains}
-        self._rules = rules(routes)
+        self._routes = routes
 
     def __iter__(self) -> Iterator[Chain]:
         return iter(self._by_route.values())
@@ -37,11 +41,30 @@ class Chains:
             return self._by_route[named]
         return self._by_route.get(route_name()) or self._matched(request)
 
+    @cached_property
+    def _table(self) -> RouteTable:
+        """Made when an Envoy first names no route; one of ours names them all."""
+        return RouteTable(rules(self._routes))
+
     def _matched(self, request: Request) -> Chain | None:
         path = request.normal_path
-        if any(slash in path for slash in _OTHER_SLASHES):
+        if len(path) > _LONGEST or any(slash in path for slash in _OTHER_SLASHES):
             return None
-        for rule in self._rules:
-            if rule.matches(request.method, request.host, path):
-                return self._by_route.get(rule.route)
-        return None
+        try:
+            rule = self._table.find(_asked(request, path))
+        except TooLongError:
+            return None
+        return self._by_route.get(rule.route) if rule else None
+
+
+def _asked(request: Request, path: str) -> Asked:
+    tls = request.scheme == "https"
+    return Asked(
+        method=request.method,
+        host=request.host.removesuffix("."),
+        path=path,
+        port=request.port or (443 if tls else 80),
+        header=request.headers.get_all,
+        # Which name TLS asked for is not told: most ask for the host's.
+        sni=request.host if tls else None,
+    )

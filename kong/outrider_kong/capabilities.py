@@ -10,20 +10,26 @@ from outrider.config import Configuration, Mistake
 from outrider.config.document import Document
 from outrider.config.mistake import shown
 from outrider.config.where import Place
-from outrider.needs import CHUNK_HOOKS, Hook
+from outrider.needs import CHUNK_HOOKS, PEER, Hook
 from outrider.plugin import Plugin
+from outrider_kong.certificates import shown_certificates
+from outrider_kong.kongs_own import unsupported_beside
 
 _NO_TAG = re.compile(r"[,/\x00-\x1f\x7f]")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _NUMBER = re.compile(r"[0-9.]+")
 _NO_NAME = "no address, and Kong takes no name of digits and dots only"
 _FOUR_NUMBERS = "write four numbers, or a name"
-_LISTS = ("services", "routes", "consumers")
+_LISTS = ("services", "routes", "consumers", "upstreams", "targets", "certificates", "ca_certificates")
+_TLS = ("client_certificate", "tls_verify", "tls_verify_depth", "authorities")
+_REFERENCE = "write {vault://env/NAME}, with a NAME in capitals: Kong reads it there by itself"
 
 
 def unsupported(configuration: Configuration) -> list[Mistake]:
     """One mistake for each thing that needs what Kong has not, and for each entity that Kong would refuse."""
     document = configuration.document
-    return [*_hooks(configuration), *_limits(configuration), *_upstreams(configuration), *_entities(document)]
+    judges = (_hooks, _limits, _upstreams, _certificates, _clients, unsupported_beside)
+    return [*(mistake for judge in judges for mistake in judge(configuration)), *_entities(document)]
 
 
 def unseen(plugin: Plugin) -> list[Hook]:
@@ -57,6 +63,28 @@ def _upstreams(configuration: Configuration) -> Iterator[Mistake]:
         if _is_number(one.host):
             what = f"has the host {shown(one.host)}, which is {_NO_NAME}"
             yield Mistake(configuration.document.file, one.line, f"service {one.name}", what, _FOUR_NUMBERS)
+        if one.protocol == "grpcs" and any(getattr(one, field) for field in _TLS):
+            what = "has TLS settings, which Kong has for https only"
+            yield Mistake(configuration.document.file, one.line, f"service {one.name}", what, "remove them")
+
+
+def _clients(configuration: Configuration) -> Iterator[Mistake]:
+    """What would need the certificates of clients, which Kong tells no plugin server."""
+    if configuration.tls is not None and configuration.tls.client_certificates != "none":
+        what = "is not carried over: Kong asks clients for certificates only where one of its own plugins does"
+        yield configuration.document.mistake(("gateway", "tls", "client_certificates"), what, "remove it")
+    for one in configuration.plugins:
+        if PEER in one.plugin.needs().facts:
+            what = "looks at the certificates of clients, which Kong shows no plugin of another process"
+            remedy = "leave the plugin out, or run it behind Envoy"
+            yield Mistake(configuration.document.file, one.line, f"plugin {one.name}", what, remedy)
+
+
+def _certificates(configuration: Configuration) -> Iterator[Mistake]:
+    for one in shown_certificates(configuration):
+        if not all(_VARIABLE.fullmatch(key.variable or "") for _, key in one.pairs):
+            what = "has a private key that `render kong` would have to show"
+            yield Mistake(configuration.document.file, one.line, f"certificate {one.id}", what, _REFERENCE)
 
 
 def _entities(document: Document) -> Iterator[Mistake]:

@@ -3,10 +3,11 @@
 from outrider.auth import Auth
 from outrider.consumer import Consumer, Consumers, Credential, Identity
 from outrider.errors import AbortError, OutriderError, StartError
-from outrider.fields import ConsumerName, FilePath, HeaderName
+from outrider.fields import CaCertificates, ConsumerName, FilePath, HeaderName
 from outrider.headers import Headers
 from outrider.log_record import LogRecord
 from outrider.needs import Needs
+from outrider.peer import Peer
 from outrider.plugin import BodyReply, Plugin, Reply
 from outrider.request import Request, Route
 from outrider.response import Refusal, Response
@@ -16,6 +17,7 @@ __all__ = [
     "AbortError",
     "Auth",
     "BodyReply",
+    "CaCertificates",
     "Consumer",
     "ConsumerName",
     "Consumers",
@@ -27,6 +29,7 @@ __all__ = [
     "LogRecord",
     "Needs",
     "OutriderError",
+    "Peer",
     "Plugin",
     "Refusal",
     "Reply",

@@ -6,7 +6,7 @@ from outrider.auth import Auth
 from outrider.carried import Carried
 from outrider.exchange import Exchange
 from outrider.handover import State, request_of, state_of
-from outrider.needs import BODY_HOOKS, RESPONSE_HOOKS, Fact, Hook
+from outrider.needs import BODY_HOOKS, PEER, RESPONSE_HOOKS, Fact, Hook
 from outrider.progress import Progress
 from outrider.request import Request, Route
 from outrider.slot import Slot
@@ -30,6 +30,7 @@ class Chain:
         self.needs_response = bool(self.hooks & RESPONSE_HOOKS)
         self.resizes: frozenset[Hook] = frozenset(hook for need in needs for hook in need.resizes)
         self.facts: frozenset[Fact] = frozenset(fact for need in needs for fact in need.facts)
+        self._tells_peer = PEER in self.facts
         self.reply_headers = frozenset(name.lower() for need in needs for name in need.reply_headers)
         self.identity_headers = frozenset(name.lower().replace("_", "-") for name in identity_headers)
         self._auths = sum(isinstance(slot.steps[0].plugin, Auth) for slot in self.slots)
@@ -43,6 +44,7 @@ class Chain:
         request.route = self.route
         request.headers.strip(self.identity_headers.difference(but) if but else self.identity_headers)
         request.declare_reply_headers(self.reply_headers)
+        request.tells_peer = self._tells_peer
         request.carried = Carried() if self._auths > 1 else None
         request.challenges = ()
         return Exchange(self.slots, request, self.budget)

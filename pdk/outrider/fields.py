@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, cast
 
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from outrider.headers import header_name
+
+_PEM = "-----BEGIN CERTIFICATE-----"
 
 
 def _context(info: ValidationInfo) -> Mapping[str, object]:
@@ -25,6 +27,17 @@ def _known_consumer(name: str, info: ValidationInfo) -> str:
     return name
 
 
+def _known_authorities(names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    context = _context(info)
+    known = cast("Mapping[str, str]", context.get("authorities", {}))
+    for name in names:
+        if name not in known and not name.startswith(_PEM):
+            among = f"choose from {', '.join(known)}" if known else "add it there"
+            raise ValueError(f"{name!r} is none of the ca_certificates: {among}")
+    usual = cast("tuple[str, ...]", context.get("client_authorities", ()))
+    return tuple(known.get(name, name) for name in names) or usual
+
+
 def _header(name: str) -> str:
     return header_name(name)
 
@@ -34,6 +47,12 @@ FilePath = Annotated[Path, AfterValidator(resolve)]
 
 ConsumerName = Annotated[str, AfterValidator(_known_consumer)]
 """The username or id of a consumer that the file has."""
+
+CaCertificates = Annotated[tuple[str, ...], AfterValidator(_known_authorities), Field(validate_default=True)]
+"""Ids of the file's `ca_certificates`, or such certificates themselves as PEM, which they all are once validated.
+
+Where there are none they are those of `gateway.tls.client_authorities`.
+"""
 
 HeaderName = Annotated[str, AfterValidator(_header)]
 """A header that a plugin may set; kept in lower case."""

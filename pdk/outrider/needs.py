@@ -16,14 +16,16 @@ Hook = Literal[
     "on_response_chunk",
     "on_log",
 ]
-Fact = Literal["headers", "method", "path", "host", "client"]
+Fact = Literal["headers", "method", "path", "host", "client", "peer"]
 
 HOOKS: tuple[Hook, ...] = get_args(Hook)
 CHUNK_HOOKS: frozenset[Hook] = frozenset({"on_request_chunk", "on_response_chunk"})
 BODY_HOOKS: frozenset[Hook] = CHUNK_HOOKS | frozenset[Hook]({"on_request_body", "on_response_body"})
 RESPONSE_HOOKS: frozenset[Hook] = frozenset({"on_response", "on_response_body", "on_response_chunk", "on_log"})
 """Those that a gateway must send the response for."""
-FACTS: frozenset[Fact] = frozenset(get_args(Fact))
+PEER: Fact = "peer"
+"""The client's certificate, which is dear: asked for only by who needs it."""
+FACTS: frozenset[Fact] = frozenset(get_args(Fact)) - {PEER}
 
 ATTRIBUTES: Mapping[str, Fact] = {
     "headers": "headers",
@@ -62,7 +64,7 @@ class Needs:
     def __post_init__(self) -> None:
         """Raises `PluginError` for what no gateway knows: a hook that never runs, a header that is never removed."""
         hooks = (("hooks", HOOKS), ("resizes", CHUNK_HOOKS), ("optional", HOOKS))
-        for field, known in (("facts", FACTS), *hooks):
+        for field, known in (("facts", FACTS | {PEER}), *hooks):
             if unknown := set(getattr(self, field) or ()).difference(known):
                 raise PluginError(f"Needs.{field} has {sorted(unknown)}: choose from {', '.join(sorted(known))}")
         for field in ("reply_headers", "identity_headers"):

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from outrider.carried import Carried
 from outrider.consumer import JSON, Consumer
-from outrider.errors import ContractError, ReplyError
+from outrider.errors import ContractError, ReplyError, UndeclaredError
 from outrider.headers import Headers, HeaderSource
 from outrider.paths import normal_path
+from outrider.peer import Peer
 from outrider.reply_headers import SENT, ReplyHeaders
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:=@/+-]{1,128}")
@@ -76,6 +77,7 @@ class Request:
         "_headers",
         "_id",
         "_path",
+        "_peer",
         "_query",
         "_query_changed",
         "_reply_headers",
@@ -90,6 +92,7 @@ class Request:
         "method",
         "route",
         "scheme",
+        "tells_peer",
         "trace_id",
     )
 
@@ -102,6 +105,7 @@ class Request:
         authority: str = "localhost",
         scheme: str = "http",
         client: str | Callable[[], str] = "127.0.0.1",
+        peer: Peer | Callable[[], Peer | None] | None = None,
         route: Route | None = None,
     ) -> None:
         self.method = method
@@ -116,6 +120,8 @@ class Request:
         self._query_changed = False
         self._authority = authority
         self._client = client
+        self._peer = peer
+        self.tells_peer = True
         self._id = ""
         self.trace_id = ""
         self.body_skipped = False
@@ -185,6 +191,18 @@ class Request:
         if not isinstance(self._client, str):
             self._client = self._client()
         return self._client
+
+    @property
+    def peer(self) -> Peer | None:
+        """The client by the certificate that it has shown in TLS; None if it has shown none.
+
+        A plugin that looks at it declares the fact `peer` in `needs()`: the gateway sends it to nobody else.
+        """
+        if not self.tells_peer:
+            raise UndeclaredError("request.peer needs the fact 'peer': add it to needs() of this plugin")
+        if callable(self._peer):
+            self._peer = self._peer()
+        return self._peer
 
     @property
     def id(self) -> str:

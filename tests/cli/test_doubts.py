@@ -130,3 +130,39 @@ def test_limits_that_let_requests_through_are_worth_a_warning(config: str, words
     warnings = doubts(build(parse(text, "file.yaml", Path()), discovery.installed()))
     assert [words in warning for warning in warnings if words] == ([True] if words else [])
     assert bool(warnings) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("fields", "warned"),
+    [
+        ("url: 'https://a.b'", True),
+        ("url: 'grpcs://a.b'", True),
+        ("url: 'https://a.b', tls_verify: true", False),
+        ("url: 'https://a.b', tls_verify: false", False),
+        ("url: 'http://a.b'", False),
+    ],
+)
+def test_an_upstream_that_may_be_anybody_is_worth_a_warning(fields: str, *, warned: bool) -> None:
+    text = f'_format_version: "3.0"\nservices:\n  - {{name: orders, {fields}}}\n'
+    words = "file.yaml:3: service orders: warning: upstream's certificate is not checked"
+    assert [line.startswith(words) for line in doubts(build(parse(text, "file.yaml", Path()), {}))] == [True] * warned
+
+
+@pytest.mark.parametrize(
+    ("password", "warned"),
+    [("da39a3ee5e6b4b0d3255bfef95601890afd80709", True), ("da39a3ee5e6b4b0d3255bfef95601890afd8070", False)],
+)
+def test_a_password_that_looks_like_kongs_hash_is_worth_a_warning(password: str, *, warned: bool) -> None:
+    """A dump of Kong's database has hashes; as passwords they would let in whoever has read the dump."""
+    credential = f"basicauth_credentials: [{{username: a, password: {password}}}]"
+    text = f'_format_version: "3.0"\nconsumers:\n  - username: alice\n    {credential}\n'
+    words = "file.yaml:4: consumers[alice].basicauth_credentials[a].password: warning: looks like Kong's hash of a "
+    found = doubts(build(parse(text, "file.yaml", Path()), {}))
+    assert [line.startswith(words) for line in found] == [True] * warned
+
+
+def test_acl_behind_authentication_of_kongs_own_is_worth_a_warning() -> None:
+    text = FILE + "  - {name: jwt}\n  - {name: acl, route: more, config: {allow: [a]}}\n"
+    found = [one for one in doubts(build(parse(text, "file.yaml", Path()), discovery.installed())) if "acl" in one]
+    words = "on the route more no plugin finds out who calls, so everybody gets 401"
+    assert found == [f"file.yaml:9: plugin acl: warning: {words}: Kong's jwt runs behind it, so write jwt-auth"]

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from outrider.errors import StartError
-from outrider_cli.listen import check_folder, checked, endpoints
+from outrider_cli.listen import check_folder, checked, endpoints, is_anywhere, is_elsewhere
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:9191", "127.1.2.3:1", "[::1]:65535", "unix:/run/outrider"])
@@ -18,12 +18,18 @@ def test_an_address_of_this_machine_is_taken_as_it_is(listen: str) -> None:
     "listen",
     [
         *("127.0.0.1:99999", "127.0.0.1:0", "127.0.0.1:", "127.0.0.1", "::1:9191", ":9191"),
-        *("localhost:9191", "0.0.0.0:9191", "[::]:9191", "10.0.0.1:9191", "unix:relative", "unix:", ""),
+        *("localhost:9191", "unix:relative", "unix:", ""),
     ],
 )
 def test_anything_else_is_refused_with_both_forms_as_the_remedy(listen: str) -> None:
     with pytest.raises(click.BadParameter, match=r"PORT.*unix:/DIRECTORY"):
         checked(listen)
+
+
+def test_what_other_machines_reach_is_told_apart() -> None:
+    listens = ["0.0.0.0:9191", "[::]:9191", "10.0.0.1:9191", "127.1.2.3:1", "[::1]:9191", "unix:/run"]
+    assert [is_elsewhere(listen) for listen in listens] == [True, True, True, False, False, False]
+    assert [is_anywhere(listen) for listen in listens] == [True, True, False, False, False, False]
 
 
 def test_each_worker_has_the_next_port() -> None:

@@ -26,6 +26,7 @@ BUNDLED = [
     "ip-restriction",
     "jwt-auth",
     "key-auth",
+    "mtls-auth",
     "rate-limit",
     "request-size-limit",
     "request-termination",

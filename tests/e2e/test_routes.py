@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.kong_behind import behind
 from harness.outrider import Config, Outrider, plugin, service
 from harness.sample import PLUGINS, YEAR
 from harness.upstream import Upstream
@@ -29,25 +30,37 @@ def services(port: int) -> list[Config]:
         route("shop", paths=["/shop"], hosts=["shop.example"], strip_path=False),
         route("preserved", paths=["/preserved"], preserve_host=True),
     ]
+    specific = [
+        route("regex", paths=["~/users/(?<id>[0-9]+)$", "/caf\u00e9"]),
+        route("wildcard", hosts=["*.wild.example"], strip_path=False),
+        route("begins", hosts=["begins.*"], strip_path=False),
+        route("port", hosts=["port.example:8443"], strip_path=False),
+        route("beta", paths=["/shop"], headers={"X-Version": ["beta", "~*^v[2-9]"]}, strip_path=False),
+        route("tls", paths=["/tls"], protocols=["https"]),
+        route("moved", paths=["/moved"], protocols=["https"], https_redirect_status_code=301),
+        route("grpc", paths=["/pkg.Service/"], protocols=["grpc"]),
+    ]
     based = [
         route("based", paths=["/based"]),
         route("based-kept", paths=["/both"], strip_path=False),
+        route("based-regex", paths=["~/v[0-9]+"]),
     ]
     limit = plugin("rate-limit", limit=LIMIT, window=YEAR, by="ip")
     return [
         service("plain", port, TELL, routes=plain),
+        service("specific", port, TELL, routes=specific),
         service("based", port, TELL, routes=based, url=f"http://127.0.0.1:{port}/base/v1"),
         service("limited", port, limit),
     ]
 
 
-@pytest.fixture(scope="module", params=["ext_proc", "ext_authz"])
+@pytest.fixture(scope="module", params=["ext_proc", "ext_authz", "kong"])
 def routed(
     request: pytest.FixtureRequest, shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Outrider]:
     gateway = {"protocol": request.param, "plugin_dirs": [PLUGINS]}
     config = {"gateway": gateway, "services": services(shared_upstream.port)}
-    with Outrider(tmp_path_factory.mktemp("routed"), config) as running:
+    with behind(tmp_path_factory.mktemp("routed"), config) as running:
         yield running.ready()
 
 
@@ -62,7 +75,14 @@ def routed(
         ("/kept", "kept", "/kept"),
         ("/kept/a?b=c", "kept", "/kept/a?b=c"),
         ("/kept/nested/a", "nested", "/a"),
-        ("/based", "based", "/base/v1/"),
+        ("/stripped../a", "stripped", "/a"),
+        ("/users/12", "regex", "/"),
+        ("/caf%c3%a9/a", "regex", "/a"),
+        ("/based", "based", "/base/v1"),
+        ("/based/", "based", "/base/v1/"),
+        ("/based../a", "based", "/base/v1/a"),
+        ("/v12/a", "based-regex", "/base/v1/a"),
+        ("/v12", "based-regex", "/base/v1"),
         ("/based/a?b=c", "based", "/base/v1/a?b=c"),
         ("/both/a?b=c", "based-kept", "/base/v1/both/a?b=c"),
     ],
@@ -90,6 +110,72 @@ def test_a_route_with_hosts_is_for_these_hosts_and_goes_before_one_without(
 ) -> None:
     assert routed.request("/shop", host=host).status == 200
     assert upstream.request.get("x-route") == name
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("a.wild.example", "wildcard"),
+        ("b.a.wild.example:81", "wildcard"),
+        ("wild.example", "anybody"),
+        ("begins.example", "begins"),
+        ("begins.other.example", "begins"),
+        ("port.example:8443", "port"),
+        ("port.example", "anybody"),
+        ("port.example:8444", "anybody"),
+    ],
+)
+def test_a_host_with_a_wildcard_or_a_port_is_for_more_or_for_fewer_requests(
+    routed: Outrider, upstream: Upstream, host: str, name: str
+) -> None:
+    # Hosts without a wildcard and a path are as much: the longer list of conditions wins, then the plain host.
+    assert routed.request("/shop" if name == "anybody" else "/elsewhere", host=host).status == 200
+    assert upstream.request.get("x-route") == name
+
+
+@pytest.mark.parametrize(
+    ("value", "name"), [("beta", "beta"), ("BETA", "beta"), ("v2.1", "beta"), ("v1", "anybody"), ("alpha", "anybody")]
+)
+def test_a_route_with_headers_is_for_these_values(
+    routed: Outrider, upstream: Upstream, value: str, name: str
+) -> None:
+    assert routed.request("/shop", ("x-version", value), host="h.example").status == 200
+    assert upstream.request.get("x-route") == name
+
+
+def test_a_route_for_tls_says_so_or_leads_there(routed: Outrider, upstream: Upstream) -> None:
+    told = routed.request("/tls/a")
+    assert told.status == 426
+    assert b"Please use HTTPS protocol" in told.body
+    moved = routed.request("/moved/a?b=c", host="moved.example:8080")
+    assert (moved.status, moved.get("location")) == (301, "https://moved.example/moved/a?b=c")
+    assert not upstream.requests
+
+
+def test_a_route_for_grpc_takes_nothing_else(routed: Outrider, upstream: Upstream) -> None:
+    refused = routed.request("/pkg.Service/Call", method="POST", body=b"")
+    assert refused.status == 415
+    assert b"Non-gRPC request matched gRPC route" in refused.body
+    assert not upstream.requests
+
+
+@pytest.mark.parametrize(
+    ("target", "prefix"), [("/stripped/a?b=c", "/stripped"), ("/kept/a", None), ("/methods", "/methods")]
+)
+def test_upstream_hears_what_downstream_asked_for(
+    routed: Outrider, upstream: Upstream, target: str, prefix: str | None
+) -> None:
+    lies = [(f"x-forwarded-{name}", "evil") for name in ("host", "port", "path", "prefix", "proto")]
+    assert routed.request(target, *lies, ("x-real-ip", "203.0.113.7"), host="asked.example:81").status == 200
+    told = {name: upstream.request.get(f"x-forwarded-{name}") for name in ("host", "port", "path", "proto", "prefix")}
+    assert told == {
+        "host": "asked.example",
+        "port": str(routed.port),
+        "path": target.partition("?")[0],
+        "proto": "http",
+        "prefix": prefix,
+    }
+    assert upstream.request.get("x-real-ip") == "127.0.0.1"
 
 
 def test_a_route_of_one_host_takes_no_request_of_another(routed: Outrider, upstream: Upstream) -> None:

@@ -103,7 +103,7 @@ def test_identity_headers_are_removed_before_any_filter(read: Read, protocol: st
         "early_header_mutation_extensions"
     ]
     removed = {mutation["remove"] for mutation in extension["typed_config"]["mutations"]}
-    assert removed == IDENTITY_HEADERS | {"x-user-email"}
+    assert removed >= IDENTITY_HEADERS | {"x-user-email"}
 
 
 def test_paths_mean_one_thing(read: Read) -> None:
@@ -149,8 +149,3 @@ def test_what_ext_authz_has_or_a_plugin_can_live_without_is_not_refused(read: Re
 @pytest.mark.parametrize("plugin", sorted(PLUGINS))
 def test_ext_proc_has_everything(read: Read, plugin: str) -> None:
     assert not unsupported(read(f"{{name: {plugin}}}"))
-
-
-def test_an_https_upstream_is_refused_as_long_as_it_is_not_served(read: Read) -> None:
-    (mistake,) = unsupported(read(url="https://api.example"))
-    assert "service orders: has an https upstream, not served yet" in str(mistake)

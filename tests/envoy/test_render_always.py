@@ -58,7 +58,7 @@ MANAGER: list[tuple[str, object, str]] = [
     ("http2_protocol_options.initial_stream_window_size", 65_536, "one stream that is not read could hold 16 MiB"),
     ("http2_protocol_options.initial_connection_window_size", MIB, "one connection could hold 24 MiB"),
     ("internal_address_config", None, "clients from private addresses could set x-envoy-* headers"),
-    ("http_filters.2.typed_config.suppress_envoy_headers", True, "downstream would learn upstream's timings"),
+    ("http_filters.-1.typed_config.suppress_envoy_headers", True, "downstream would learn upstream's timings"),
 ]
 
 EXT_PROC: list[tuple[str, object, str]] = [

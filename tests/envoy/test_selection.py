@@ -1,6 +1,6 @@
 """Which chain a request belongs to, in all ways in which an Envoy can tell."""
 
-from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -9,22 +9,26 @@ from harness.chains import acts, chain
 from harness.streams import Stream
 from outrider import Response
 from outrider.chain import Chain
+from outrider.config import Route
+from outrider.config.entities import RouteEntry, ServiceEntry
+from outrider.config.routes import route_of
+from outrider.config.services import service_of
 
 
-@dataclass(frozen=True)
-class Match:
+def match(name: str, **fields: Any) -> Route:
     """A route of the file."""
-
-    name: str
-    paths: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ()
+    return route_of(RouteEntry.model_validate({"name": name, **fields}), SERVICE, 1)
 
 
+SERVICE = service_of(ServiceEntry.model_validate({"name": "s", "url": "http://127.0.0.1:1"}), 1)
 ROUTES = [
-    Match("admin", paths=("/admin",)),
-    Match("shop", hosts=("shop.example",)),
-    Match("writes", paths=("/w",), methods=("PUT",)),
+    match("admin", paths=["/admin"]),
+    match("shop", hosts=["shop.example"]),
+    match("writes", paths=["/w"], methods=["PUT"]),
+    match("orders", paths=["~/orders/[0-9]+$"]),
+    match("beta", paths=["/beta"], headers={"x-beta": ["yes", "~*^v[0-9]"]}),
+    match("wild", hosts=["*.shop.example:8443"]),
+    match("named", paths=["/named"], snis=["named.example"], protocols=["https"]),
 ]
 
 
@@ -60,6 +64,13 @@ def answered(route: str | None, name: str | None = None, line: str = "GET other.
         (None, None, "GET other.example /open", "404"),
         (None, None, "PUT other.example /w", "writes"),
         (None, None, "GET other.example /w", "404"),
+        (None, None, "GET shop.example. /x", "shop"),
+        (None, None, "GET a.shop.example:8443 /x", "wild"),
+        (None, None, "GET a.shop.example:8444 /x", "404"),
+        (None, None, "GET other.example /orders/12", "orders"),
+        (None, None, "GET other.example /orders/12/x", "404"),
+        (None, None, "GET other.example /beta", "404"),
+        (None, None, "GET other.example /named", "named"),
         # A protected path in other words is the same path.
         (None, None, "GET other.example //admin", "admin"),
         (None, None, "GET other.example /open/../admin", "admin"),
@@ -70,6 +81,13 @@ def answered(route: str | None, name: str | None = None, line: str = "GET other.
 )
 def test_the_chain_is_found(route: str | None, name: str | None, line: str, expected: str) -> None:
     assert answered(route, name, line) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [("Yes", 200), ("v2", 200), ("no", 404)])
+def test_the_chain_is_found_by_a_header(value: str, expected: int) -> None:
+    stream = Stream(chains=[named(one.name) for one in ROUTES], routes=ROUTES, route=None)
+    message = ask.request_headers(("x-beta", value), path="/beta", host="other.example")
+    assert stream.say(message).immediate_response.status.code == expected
 
 
 def test_without_any_chain_everything_is_refused() -> None:

@@ -143,11 +143,6 @@ def test_a_function_of_kongs_is_told_who_has_its_place(name: str) -> None:
     )
 
 
-def test_a_plugin_that_only_kong_has_is_told_where_it_goes() -> None:
-    (found,) = mistakes(service("plugins: [{name: prometheus}]"))
-    assert "it is Kong's own: add it to your Kong's configuration" in found
-
-
 class Narrow(Plugin):
     """Has every hook, and needs one."""
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from base64 import b64encode
 from dataclasses import fields
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import cast
 import pytest
 from pydantic import TypeAdapter
 
-from outrider import Plugin, Request, Response, Route, discovery
+from harness.authority import Authority
+from outrider import Peer, Plugin, Request, Response, Route, discovery
 from outrider.config import Configuration, load
 from outrider.json_schema import WithDefaults
 from outrider.testing import Outcome, run
@@ -18,7 +20,13 @@ from outrider_plugins.jwt_issuer import Issuer
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = discovery.installed()
-SECRETS = {"INTROSPECTION_SECRET": "what the server knows us by"}
+CLIENTS, GATEWAY = Authority("clients"), Authority().sign("localhost")
+SECRETS = {
+    "INTROSPECTION_SECRET": "what the server knows us by",
+    "CLIENTS_CA": CLIENTS.cert_pem,
+    "GATEWAY_CERT": GATEWAY.cert_pem,
+    "GATEWAY_KEY": GATEWAY.key_pem,
+}
 EVERYWHERE = {field.name for field in fields(Plugin)}
 
 
@@ -106,6 +114,23 @@ def test_the_example_of_basic_auth_knows_a_person_and_a_program(user_pass: str, 
     assert outcome.upstream is not None
     assert outcome.upstream.headers["x-consumer-username"] == who
     assert send("basic-auth", "/orders").headers["www-authenticate"] in page
+
+
+@pytest.mark.parametrize(("who", "name"), [("alice", "spiffe://example.test/alice"), ("bob", "bob")])
+def test_the_example_of_mtls_auth_knows_the_certificates_that_its_page_makes(
+    tmp_path: Path, who: str, name: str
+) -> None:
+    page = (ROOT / "docs" / "plugins" / "mtls-auth.md").read_text()
+    commands = page.partition("```sh\n")[2].partition("```")[0]
+    subprocess.run(["sh", "-e"], input=commands, text=True, cwd=tmp_path, capture_output=True, check=True)  # noqa: S607
+    made = {"CLIENTS_CA": "clients.crt", "GATEWAY_CERT": "gateway.crt", "GATEWAY_KEY": "gateway.key"}
+    environ = {name: (tmp_path / file).read_text() for name, file in made.items()}
+    configuration = load(ROOT / "examples" / "plugins" / "mtls-auth.yaml", PLUGINS, environ=environ)
+    request = Request(peer=Peer.from_pem((tmp_path / f"{who}.crt").read_text()))
+    sent = run([one.plugin for one in configuration.plugins], request, consumers=configuration.consumers).upstream
+    assert sent is not None
+    assert sent.headers["x-consumer-username"] == name
+    assert send("mtls-auth", "/orders").headers["www-authenticate"] in page
 
 
 def test_the_example_of_jwt_auth_believes_the_token_of_its_page() -> None:

@@ -3,8 +3,8 @@
 from outrider.config import ConfigError
 from outrider_envoy.capabilities import unasked
 from outrider_envoy.render.clusters import clusters
-from outrider_envoy.render.listener import listener
 from outrider_envoy.render.plan import Plan, Section, typed
+from outrider_envoy.render.tls_listener import listeners
 
 __all__ = ["Plan", "bootstrap"]
 
@@ -17,16 +17,24 @@ def bootstrap(plan: Plan) -> Section:
 
     Raises `ConfigError` if the file has what this Envoy would ask nobody for.
     """
+    return around(plan, static_resources={"listeners": listeners(plan), "clusters": clusters(plan)})
+
+
+def around(plan: Plan, **resources: Section) -> Section:
+    """What is in a bootstrap beside the resources. Raises `ConfigError` as `bootstrap` does."""
     if mistakes := list(unasked(plan.configuration)):
         raise ConfigError(mistakes)
-    document: Section = {
-        "static_resources": {"listeners": [listener(plan)], "clusters": clusters(plan)},
-        "overload_manager": _overload(),
-    }
+    document: Section = {**resources, "overload_manager": _overload(), "layered_runtime": _runtime()}
     if plan.admin is not None:
         # A socket in a private folder: the admin interface can stop Envoy and show its whole configuration.
         document["admin"] = {"address": {"pipe": {"path": str(plan.admin), "mode": 0o600}}}
     return document
+
+
+def _runtime() -> Section:
+    # Envoy's own limit is 100 steps, which a path of 60 letters has; the file's expressions are checked when read.
+    layer = {"name": "outrider", "static_layer": {"re2.max_program_size.error_level": 1_000_000}}
+    return {"layers": [layer]}
 
 
 def _overload() -> Section:

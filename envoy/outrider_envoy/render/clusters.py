@@ -1,49 +1,48 @@
 """Envoy's clusters: one for each service, and the plugin workers."""
 
-from ipaddress import ip_address
-
-from outrider.config.services import Service
 from outrider_envoy.limits import STREAM_LIMIT
-from outrider_envoy.render.plan import Plan, Section, address_of, seconds, typed
+from outrider_envoy.render.endpoints import service_cluster
+from outrider_envoy.render.plan import Plan, Section, WorkerTls, address_of, typed
+from outrider_envoy.render.service_clusters import cluster_of
+from outrider_envoy.render.worker_tls import transport_socket
+
+__all__ = ["WORKERS", "clusters", "service_cluster", "team", "workers", "workers_cluster"]
 
 WORKERS = "outrider_workers"
 """The cluster of the plugin workers."""
-READ_AHEAD = 256 * 1024
-"""How much of a response Envoy reads before downstream takes it, in bytes. A chunk hook gets up to twice that."""
-CONNECTION_AGE = 0.5
-"""How long Envoy uses a connection to a worker that may be replaced, in seconds.
-
-A worker that ends a connection itself loses the streams that Envoy begins on it at that moment.
-"""
 
 
 def clusters(plan: Plan) -> list[Section]:
     """The clusters of all services that have a route, and that of the workers."""
-    services = {route.service.name: route.service for route in plan.configuration.routes}
+    routes = plan.configuration.routes
+    services = {route.service.name: route.service for route in routes}
+    preserving = {route.service.name for route in routes if route.preserve_host}
     return [
-        *(_service(service) for service in services.values()),
-        workers(plan.workers, CONNECTION_AGE if plan.replaces_workers else None),
+        *(cluster_of(plan, service, preserves_host=name in preserving) for name, service in services.items()),
+        *(workers(endpoints, team(name)) for name, endpoints in plan.teams.items()),
+        *(() if plan.is_live else (workers(plan.workers, tls=plan.worker_tls),)),
     ]
 
 
-def service_cluster(service: str) -> str:
-    """The name of a service's cluster."""
-    return f"service_{service}"
+def team(name: str) -> str:
+    """The name of the cluster of workers that take turns with others."""
+    return f"{WORKERS}_{name}"
 
 
-def workers(endpoints: tuple[str, ...], age: float | None = None) -> Section:
-    """The cluster of the plugin workers: HTTP/2, watched by gRPC health checks, spread evenly.
+def workers_cluster(plan: Plan) -> str:
+    """The name of the cluster of the workers that serve."""
+    return next((team(name) for name, endpoints in plan.teams.items() if endpoints == plan.workers), WORKERS)
 
-    After `age` seconds Envoy begins no more streams on a connection; None: never.
-    """
+
+def workers(endpoints: tuple[str, ...], name: str = WORKERS, tls: WorkerTls | None = None) -> Section:
+    """A cluster of plugin workers: HTTP/2, watched by gRPC health checks, spread evenly."""
     http2 = typed(
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         explicit_http_config={"http2_protocol_options": {}},
-        **({} if age is None else {"common_http_protocol_options": {"max_connection_duration": seconds(age)}}),
     )
     ceiling = STREAM_LIMIT * len(endpoints)
     return {
-        "name": WORKERS,
+        "name": name,
         "type": "STATIC",
         "connect_timeout": "0.250s",
         "lb_policy": "ROUND_ROBIN",
@@ -54,8 +53,9 @@ def workers(endpoints: tuple[str, ...], age: float | None = None) -> Section:
         "circuit_breakers": {
             "thresholds": [{"max_connections": ceiling, "max_pending_requests": ceiling, "max_requests": ceiling}]
         },
+        **transport_socket(tls, endpoints),
         "health_checks": [_health_check()],
-        "load_assignment": _assignment(WORKERS, [address_of(endpoint) for endpoint in endpoints]),
+        "load_assignment": _assignment(name, [address_of(endpoint) for endpoint in endpoints]),
     }
 
 
@@ -72,25 +72,6 @@ def _health_check() -> Section:
     }
 
 
-def _service(service: Service) -> Section:
-    name = service_cluster(service.name)
-    return {
-        "name": name,
-        "type": "STATIC" if _is_address(service.host) else "STRICT_DNS",
-        "connect_timeout": seconds(service.connect_timeout / 1000),
-        "per_connection_buffer_limit_bytes": READ_AHEAD,
-        "load_assignment": _assignment(name, [address_of(f"{service.host}:{service.port}")]),
-    }
-
-
 def _assignment(cluster: str, addresses: list[Section]) -> Section:
     endpoints = [{"endpoint": {"address": address}} for address in addresses]
     return {"cluster_name": cluster, "endpoints": [{"lb_endpoints": endpoints}]}
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

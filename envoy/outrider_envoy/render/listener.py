@@ -2,38 +2,52 @@
 
 from typing import Any
 
+from outrider.config.field_types import Address
+from outrider_envoy.render.access_log import access_log, path_filter
 from outrider_envoy.render.filters import BUFFER_LIMIT, plugin_filter
+from outrider_envoy.render.forwarded import early_mutations, host_filter
 from outrider_envoy.render.guard import guard
 from outrider_envoy.render.local_replies import local_replies
+from outrider_envoy.render.malformed import malformed_filter
 from outrider_envoy.render.plan import Plan, Section, typed
 from outrider_envoy.render.proxies import INTERNAL_HEADERS, detection, trusted_ranges
+from outrider_envoy.render.repeating import repeating_filter
 from outrider_envoy.render.reply_headers import reply_headers_filter
-from outrider_envoy.render.routes import virtual_hosts
+from outrider_envoy.render.routes import route_configuration
 
 _HTTP = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_FILTER = "envoy.extensions.filters.http.header_mutation.v3"
+IDENTITY = "outrider.identity"
 _MUTATION = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
 
 
 def listener(plan: Plan) -> Section:
-    """The one listener, on the address of `gateway.listen`."""
-    listen = plan.configuration.gateway.listen
+    """The listener without TLS, on the address of `gateway.listen`."""
+    strangers, proxies = managers(plan, tls=False)
+    chains = [filter_chain(strangers)]
+    if proxies is not None:
+        match = {"direct_source_prefix_ranges": trusted_ranges(plan)}
+        chains.append(filter_chain(proxies) | {"filter_chain_match": match})
+    return on(plan, "outrider", plan.configuration.gateway.listen) | {"filter_chains": chains}
+
+
+def on(plan: Plan, name: str, listen: Address) -> Section:
+    """What any listener has."""
     document: Section = {
-        "name": "outrider",
+        "name": name,
         "address": {"socket_address": {"address": listen.host, "port_value": listen.port}},
         # With it, two gateways on one port would share the traffic silently.
         "enable_reuse_port": False,
-        "filter_chains": _filter_chains(plan),
     }
     return document | (BUFFER_LIMIT if plan.holds_bodies else {})
 
 
-def _filter_chains(plan: Plan) -> list[Section]:
+def managers(plan: Plan, *, tls: bool) -> tuple[Section, Section | None]:
     """One for strangers, and one for the connections of trusted proxies: a setting that believes is in no other."""
-    strangers = _filter_chain(_manager(plan, needed_of_manager(plan)))
+    strangers = _manager(plan, needed_of_manager(plan), trusted=False, tls=tls)
     if not (proxies := needed_of_proxies(plan)):
-        return [strangers]
-    settings = proxies.pop("http_connection_manager")
-    return [strangers, proxies | _filter_chain(_manager(plan, settings))]
+        return strangers, None
+    return strangers, _manager(plan, proxies["http_connection_manager"], trusted=True, tls=tls)
 
 
 def needed_of_manager(plan: Plan) -> Section:
@@ -67,15 +81,20 @@ def _needed(removed: list[Section], **fields: Any) -> Section:
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"},
         "early_header_mutation_extensions": [_early(removed)],
+        # Envoy's default; x-forwarded-client-cert from downstream would be a certificate that anybody can write.
+        "forward_client_cert_details": "SANITIZE",
         **fields,
     }
 
 
-def _filter_chain(manager: Section) -> Section:
+def filter_chain(manager: Section) -> Section:
+    """A filter chain that has nothing but that HttpConnectionManager."""
     return {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
 
 
-def _manager(plan: Plan, needed: Section) -> Section:
+def _manager(plan: Plan, needed: Section, *, trusted: bool, tls: bool) -> Section:
+    (early,) = needed["early_header_mutation_extensions"]
+    early["typed_config"]["mutations"] += early_mutations(trusted=trusted, tls=tls)
     needed["common_http_protocol_options"]["idle_timeout"] = "3600s"
     return typed(
         _HTTP,
@@ -93,10 +112,32 @@ def _manager(plan: Plan, needed: Section) -> Section:
         request_headers_timeout="10s",
         stream_idle_timeout="300s",
         local_reply_config=local_replies(),
-        http_filters=[*plugin_filters(plan), _router()],
+        http_filters=[
+            *(malformed_filter(), *_identity_filter(plan), *path_filter(plan), *plugin_filters(plan)),
+            *(host_filter(), repeating_filter(), _router()),
+        ],
+        **access_log(plan),
         upgrade_configs=[{"upgrade_type": "websocket"}],
-        route_config={"name": "outrider", "virtual_hosts": virtual_hosts(plan)},
+        **_routing(plan),
     )
+
+
+def _routing(plan: Plan) -> Section:
+    if plan.folder is None:
+        return {"route_config": route_configuration(plan)}
+    source = {"path_config_source": {"path": str(plan.folder / "routes.json")}, "resource_api_version": "V3"}
+    return {"rds": {"config_source": source, "route_config_name": "outrider"}}
+
+
+def _identity_filter(plan: Plan) -> list[Section]:
+    """Does what its routes say: a connection keeps a listener that does not know of a changed file's new headers."""
+    nothing = typed(f"{_FILTER}.HeaderMutation", mutations={})
+    return [{"name": IDENTITY, "typed_config": nothing}] if plan.is_live else []
+
+
+def identity_mutations(plan: Plan) -> Section:
+    """What all routes say to that filter: nobody but a plugin says who calls."""
+    return typed(f"{_FILTER}.HeaderMutationPerRoute", mutations={"request_mutations": _identity_headers(plan)})
 
 
 def _identity_headers(plan: Plan) -> list[Section]:

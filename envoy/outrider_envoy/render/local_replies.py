@@ -1,6 +1,7 @@
 """Envoy's own refusals, in the form that all refusals have."""
 
 from outrider.verdict import NO_ROUTE, UNCHECKED
+from outrider_envoy.render.malformed import POLICY
 from outrider_envoy.render.plan import Section, typed
 
 _WORDS = {
@@ -21,6 +22,8 @@ _CEL = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 # Envoy marks what our workers answered: those replies have a body already.
 _NOT_OURS = "!(response.code_details in ['outrider', 'ext_authz_denied'])"
 _UNMARKED = "response.code_details.startsWith('rbac_access_denied')"
+_DIRECT = "response.code_details == 'direct_response' && response.code >= 400"
+_MALFORMED = f"response.code_details == 'rbac_access_denied_matched_policy[{POLICY}]'"
 _SILENT = "response.code_details == 'ext_proc_error_per-message_timeout_exceeded'"
 
 
@@ -29,9 +32,12 @@ def local_replies() -> Section:
     rows = [_mapper(_status("EQ", status), words) for status, words in _WORDS.items()]
     # A worker that hangs is no gateway's time-out: 503, as for a hook over its time.
     silent = _mapper(_details(_SILENT), "The request took too long to check") | {"status_code": 503}
+    odd = _mapper(_details(_MALFORMED), _WORDS[400]) | {"status_code": 400}
     # A request that nobody decided on.
     unmarked = _mapper(_details(_UNMARKED), _WORDS[500]) | {"status_code": 500}
-    return {"mappers": [silent, unmarked, *rows, _mapper(_status("GE", 400), None)]}
+    # What a route itself answers has its own words.
+    direct = _mapper(_details(_DIRECT), None)
+    return {"mappers": [direct, silent, odd, unmarked, *rows, _mapper(_status("GE", 400), None)]}
 
 
 def _mapper(which: Section, words: str | None) -> Section:

@@ -30,7 +30,7 @@ def pieces(plan: Plan) -> list[Piece]:
         Piece("routes", _ROUTES, {name: for_filters(plan, chain) for name, chain in plan.chains.items()}),
         Piece("other_routes", _OTHER, for_filters(plan, None)),
         *limit,
-        Piece("clusters", _CLUSTERS, [workers(plan.workers)]),
+        Piece("clusters", _CLUSTERS, [workers(plan.workers, tls=plan.worker_tls)]),
     ]
 
 

@@ -1,15 +1,23 @@
 """All that Envoy's configuration is made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from outrider.chain import Chain
-from outrider.config import Configuration
+from outrider.config import Configuration, Target
 
 Section = dict[str, Any]
 """A piece of Envoy's configuration, in the JSON form of its protobuf messages."""
+
+
+class WorkerTls(NamedTuple):
+    """What an Envoy shows to workers on another machine, and believes: files of its own machine, as PEM."""
+
+    certificate: str
+    key: str
+    authority: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +30,19 @@ class Plan:
     workers: tuple[str, ...]
     """`unix:PATH` or `HOST:PORT`, one for each worker: one Envoy thread holds one connection to each."""
     admin: Path | None = None
-    replaces_workers: bool = False
-    """Whether other workers may take over the addresses while Envoy runs."""
+    folder: Path | None = None
+    """The folder of the files that a running Envoy watches; None for a bootstrap that holds everything."""
+    teams: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """With a folder: the workers that take turns while Envoy runs. `workers` are those of one of these."""
+    worker_tls: WorkerTls | None = None
+    """For workers on another machine."""
+    targets: Mapping[str, tuple[Target, ...]] = field(default_factory=dict[str, tuple[Target, ...]])
+    """The targets of upstreams that have others now than the file says."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the file may change while Envoy runs."""
+        return self.folder is not None
 
     @property
     def wants_bodies(self) -> bool:

@@ -26,11 +26,11 @@ def detection(ranges: list[Section]) -> Section:
     return {"name": "envoy.http.original_ip_detection.xff", "typed_config": config}
 
 
-def client_metadata(plan: Plan) -> Section:
+def client_metadata(plan: Plan) -> list[Section]:
     """For ext_authz: tells the workers the client's address, where it can be another than that of the connection."""
     if not plan.configuration.gateway.trusted_ips:
-        return {}
-    return {"initial_metadata": [{"key": CLIENT_KEY, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}]}
+        return []
+    return [{"key": CLIENT_KEY, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}]
 
 
 def _forms(network: IPv4Network | IPv6Network) -> list[IPv4Network | IPv6Network]:

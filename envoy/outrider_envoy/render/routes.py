@@ -1,102 +1,101 @@
-"""Envoy's virtual hosts and routes, in Kong's order."""
+"""Envoy's virtual hosts and routes, in Kong's order.
 
-import re
+Envoy tries the routes of a virtual host one after the other. So each virtual host has a tree by the beginning of
+the path instead, whose leaves are short lists: all rules that could take such a path, in their order, up to the first
+that takes every one.
+"""
+
+from collections.abc import Iterator
 
 from outrider.chain import Chain
-from outrider.config.routes import Route
-from outrider.routing import Rule, rules
-from outrider_envoy.render.clusters import service_cluster
+from outrider.route_table import Candidate, Hosts, RouteTable
+from outrider.routing import rules
+from outrider.verdict import NO_ROUTE
 from outrider_envoy.render.filters import filter_name, route_filter
+from outrider_envoy.render.forwarded import SNI_HEADER, forwarded, forwarded_prefix
+from outrider_envoy.render.gates import conditions, refusals
 from outrider_envoy.render.guard import unguarded
-from outrider_envoy.render.plan import Plan, Section, seconds
+from outrider_envoy.render.plan import Plan, Section, typed
 from outrider_envoy.render.reply_headers import reply_headers
+from outrider_envoy.render.route_match import match
+from outrider_envoy.render.route_path import rewrite, stripped
+from outrider_envoy.render.upstream_action import forward
 
-_ESCAPE = re.compile(r"%([0-9A-F]{2})")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-def virtual_hosts(plan: Plan) -> list[Section]:
-    """One virtual host for each host that the file names, and one for all others.
-
-    Envoy chooses the virtual host first, so each holds every rule that could match there.
-    """
-    ordered = rules(plan.configuration.routes)
-    named = sorted({rule.host for rule in ordered if rule.host is not None})
-    hosts = [_virtual_host(plan, host, [host, f"{host}:*", f"{host}.", f"{host}.:*"], ordered) for host in named]
-    return [*hosts, _virtual_host(plan, None, ["*"], ordered)]
+_PATH = typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=":path")
 
 
-def _virtual_host(plan: Plan, host: str | None, domains: list[str], ordered: list[Rule]) -> Section:
-    by_name = {route.name: route for route in plan.configuration.routes}
-    routes = [_route(plan, rule, by_name[rule.route]) for rule in ordered if rule.host in (None, host)]
-    return {"name": host or "*", "domains": domains, "routes": [*routes, _nothing(plan)]}
-
-
-def _route(plan: Plan, rule: Rule, route: Route) -> Section:
+def route_configuration(plan: Plan) -> Section:
+    """The `RouteConfiguration` of the listener, with and without TLS."""
+    table = RouteTable(rules(plan.configuration.routes))
+    written = _Routes(plan)
     return {
-        "name": route.name,
-        "match": _match(rule),
-        "route": _action(rule, route),
-        "typed_per_filter_config": for_filters(plan, plan.chains[route.name]),
+        "name": "outrider",
+        # A rule for a host with a port looks at the port itself.
+        "ignore_port_in_host_matching": True,
+        "virtual_hosts": [written.virtual_host(hosts) for hosts in table.hosts],
+        "request_headers_to_add": forwarded(),
+        "request_headers_to_remove": [SNI_HEADER],
     }
 
 
-def _match(rule: Rule) -> Section:
-    path = rule.path or "/"
-    # Envoy compares a prefix letter by letter, and the two hexadecimal digits of an escape have two cases.
-    match: Section = {"safe_regex": {"regex": f"{_pattern(path)}.*"}} if "%" in path else {"prefix": path}
-    if rule.methods:
-        pattern = "|".join(re.escape(method) for method in rule.methods)
-        match["headers"] = [{"name": ":method", "string_match": {"safe_regex": {"regex": pattern}}}]
-    return match
+class _Routes:
+    """Writes them; what belongs to a route of the file is made once, however often it stands in the tree."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._port = plan.configuration.gateway.listen.port
+        self._routes = {route.name: route for route in plan.configuration.routes}
+        self._filters = {name: for_filters(plan, chain) for name, chain in plan.chains.items()}
+        self._no_filters = for_filters(plan, None)
+        same = {(route.service.name, route.preserve_host): route for route in plan.configuration.routes}
+        self._actions = {key: forward(route) for key, route in same.items()}
+        self._nothing = {
+            "name": "outrider_no_route",
+            "match": {"prefix": "/"},
+            "direct_response": {"status": 404, "body": {"inline_string": NO_ROUTE}},
+            "typed_per_filter_config": self._no_filters,
+        }
+
+    def virtual_host(self, hosts: Hosts) -> Section:
+        tree = {begin: self._leaf(found) for begin, found in hosts.beginnings.items()}
+        matcher = {
+            "matcher_tree": {"input": {"name": "path", "typed_config": _PATH}, "prefix_match_map": {"map": tree}},
+            "on_no_match": self._leaf(()),
+        }
+        domains = [domain for name in hosts.names for domain in _domains(name)]
+        return {"name": hosts.names[0] if hosts.names else "*", "domains": domains or ["*"], "matcher": matcher}
+
+    def _leaf(self, candidates: tuple[Candidate, ...]) -> Section:
+        listed = [route for one in candidates for route in self._of(one)]
+        rest = [] if candidates and candidates[-1].is_sure else [self._nothing]
+        routes = typed("envoy.config.route.v3.RouteList", routes=[*listed, *rest])
+        return {"action": {"name": "routes", "typed_config": routes}}
+
+    def _of(self, candidate: Candidate) -> Iterator[Section]:
+        rule = candidate.rule
+        route = self._routes[rule.route]
+        matched = match(candidate, self._port)
+        yield {
+            "name": route.name,
+            "match": _also(matched, conditions(route)),
+            "route": self._actions[route.service.name, route.preserve_host] | rewrite(rule, route),
+            "typed_per_filter_config": self._filters[route.name],
+            **forwarded_prefix(stripped(rule, route)),
+        }
+        for refusal in refusals(route):
+            headers = refusal.get("match", {}).get("headers", [])
+            yield refusal | {"match": _also(matched, headers), "typed_per_filter_config": self._no_filters}
 
 
-def _action(rule: Rule, route: Route) -> Section:
-    service = route.service
-    action: Section = {
-        "cluster": service_cluster(service.name),
-        # Kong's time-outs are those between two reads or writes, not of the whole request.
-        "timeout": "0s",
-        "idle_timeout": seconds(max(service.read_timeout, service.write_timeout) / 1000),
-        "retry_policy": {"retry_on": "connect-failure", "num_retries": service.retries},
-    }
-    if not route.preserve_host:
-        action["host_rewrite_literal"] = _authority(route)
-    if rewrite := _rewrite(rule, route):
-        action["regex_rewrite"] = rewrite
-    return action
+def _also(matched: Section, headers: list[Section]) -> Section:
+    return matched | {"headers": [*matched.get("headers", ()), *headers]} if headers else matched
 
 
-def _rewrite(rule: Rule, route: Route) -> Section | None:
-    """Takes the matched prefix off and puts the service's path before the rest, with one slash between them."""
-    prefix = (rule.path or "") if route.strip_path else ""
-    base = (route.service.path or "").rstrip("/")
-    if not prefix.rstrip("/") and not base:
-        return None
-    return {
-        "pattern": {"regex": f"^{_pattern(prefix.rstrip('/'))}/?(.*)$"},
-        "substitution": f"{base}/\\1",
-    }
-
-
-def _pattern(path: str) -> str:
-    """A path as a regular expression that takes its escapes in either case."""
-    return _ESCAPE.sub(lambda escape: "%" + "".join(f"[{d}{d.lower()}]" for d in escape[1]), re.escape(path))
-
-
-def _authority(route: Route) -> str:
-    service = route.service
-    host = f"[{service.host}]" if ":" in service.host else service.host
-    return host if service.port == _DEFAULT_PORTS[service.protocol] else f"{host}:{service.port}"
-
-
-def _nothing(plan: Plan) -> Section:
-    return {
-        "name": "outrider_no_route",
-        "match": {"prefix": "/"},
-        "direct_response": {"status": 404},
-        "typed_per_filter_config": for_filters(plan, None),
-    }
+def _domains(name: str) -> list[str]:
+    """A host as Envoy's domains, with and without a dot at its end."""
+    if name.endswith("."):
+        return [f"{name}*"]
+    host = f"*{name}" if name.startswith(".") else name
+    return [host, f"{host}."]
 
 
 def for_filters(plan: Plan, chain: Chain | None) -> Section:

@@ -69,7 +69,10 @@ def _files(place: Place) -> Iterator[Line]:
 def _gateway(plan: Plan) -> Iterator[Line]:
     gateway = plan.configuration.gateway
     yield "From the file's `gateway`.", ""
-    yield "proxy_listen", f"{gateway.listen} reuseport backlog=16384"
+    tls = f", {gateway.tls.listen} http2 ssl reuseport backlog=16384" if gateway.tls else ""
+    yield "proxy_listen", f"{gateway.listen} reuseport backlog=16384{tls}"
+    if gateway.tls is not None and gateway.tls.minimum == "1.3":
+        yield "ssl_protocols", "TLSv1.3"
     if gateway.trusted_ips:
         yield "trusted_ips", ",".join(map(str, gateway.trusted_ips))
         yield "real_ip_header", "X-Forwarded-For"

@@ -1,11 +1,11 @@
 """All that Kong's configuration is made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from outrider.chain import Chain
-from outrider.config import Configuration
+from outrider.config import Configuration, Target
 from outrider_kong.names import CHAINS, chain_for
 
 Section = dict[str, Any]
@@ -20,6 +20,8 @@ class Plan:
     chains: Mapping[str, Chain]
     identity_headers: frozenset[str]
     is_for_kong_pdk: bool = False
+    targets: Mapping[str, tuple[Target, ...]] = field(default_factory=dict[str, tuple[Target, ...]])
+    """The targets of upstreams that have others now than the file says."""
 
     def chain_name(self, route: str) -> str | None:
         """Which of Kong's plugins runs the chain of a route; None where no plugin runs."""

@@ -13,6 +13,7 @@ from outrider_kong.stand_in.forwarding import SERVER
 from outrider_kong.stand_in.headers import Headers
 from outrider_kong.stand_in.pdk import ExitError, LuaError, call
 from outrider_kong.stand_in.plugins import Handler, Known, Table
+from outrider_kong.stand_in.protocols import mismatch
 from outrider_kong.stand_in.remote import Context
 from outrider_kong.stand_in.replies import gateway_error, send, unexpected
 from outrider_kong.stand_in.router import Router
@@ -107,9 +108,8 @@ class Passage:
             return
         exchange.matched = matched
         exchange.target = _target(matched, exchange)
-        if matched.route.strings("protocols") == ["https"]:
-            upgrade = {b"Connection": b"Upgrade", b"Upgrade": b"TLS/1.2, HTTP/1.1"}
-            call(exchange, "kong.response.error", [426, b"Please use HTTPS protocol", upgrade])
+        if refused := mismatch(matched.route, exchange.request):
+            call(exchange, *refused)
 
     async def _access(self) -> None:
         """Runs access in order; after a reply the others are still noted for the phases to come."""

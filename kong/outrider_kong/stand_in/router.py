@@ -8,6 +8,7 @@ from outrider_kong.stand_in.entities import Route
 from outrider_kong.stand_in.exchange import Matched, Request
 from outrider_kong.stand_in.uri import normalize
 
+UPWARDS = re.compile(rb"\A\.\.?(?:/|\Z)")
 NAMED = re.compile(r"\(\?<([A-Za-z_])")
 
 
@@ -20,14 +21,22 @@ class Rule:
     pattern: re.Pattern[bytes] | None = None
 
     @property
-    def rank(self) -> tuple[int, bool, int, bool, int, int]:
+    def rank(self) -> tuple[int, bool, int, bool, int, int, str]:
         """Rules are tried by falling rank: more kinds of conditions first, then regexes, then the longer prefix."""
         table = self.route.table
         kinds = sum(bool(table.get(kind)) for kind in ("paths", "hosts", "methods", "headers", "snis"))
         plain = not any("*" in host for host in self.route.strings("hosts"))
         regex = self.pattern is not None
         priority = table.get("regex_priority", 0) if regex else 0
-        return kinds, plain, len(table.get("headers") or {}), regex, priority, len(self.path or "")
+        return (
+            kinds,
+            plain,
+            len(table.get("headers") or {}),
+            regex,
+            priority,
+            len((self.path or "").encode()),
+            self.route.id,
+        )
 
     def match(self, request: Request, path: bytes) -> Matched | None:
         """How a request meets the rule, if it does."""
@@ -93,10 +102,14 @@ def _one_host(wanted: str, given: str) -> bool:
 def _headers_match(route: Route, request: Request) -> bool:
     conditions: dict[str, list[str]] = route.table.get("headers") or {}
     for name, wanted in conditions.items():
-        given = {value.decode("latin-1").lower() for value in request.headers.all(name.encode())}
-        if not given & {value.lower() for value in wanted}:
+        given = [value.decode("latin-1").lower() for value in request.headers.all(name.encode())]
+        if not any(_one_value(value.lower(), one) for value in wanted for one in given):
             return False
     return True
+
+
+def _one_value(wanted: str, given: str) -> bool:
+    return re.search(wanted[2:], given) is not None if wanted.startswith("~*") else wanted == given
 
 
 def _captures(found: re.Match[bytes]) -> dict[bytes | int, bytes]:
@@ -110,7 +123,7 @@ def _upstream_path(route: Route, prefix: bytes, path: bytes) -> bytes:
     """Joins the service's path and what is left of the request's, as path_handling v0 does."""
     base = (route.service.path if route.service else "/").encode()
     strip = route.table["strip_path"]
-    rest = path[len(prefix) :] if strip else path
+    rest = UPWARDS.sub(b"", path[len(prefix) :]) if strip else path
     if not rest:
         slash = path.endswith(b"/") and len(path) > 1
         return base if base == b"/" or slash == base.endswith(b"/") else base + b"/" if slash else base[:-1]

@@ -9,6 +9,7 @@ from outrider.config.precedence import Candidates, ScopedPlugin
 from outrider.config.routes import Route
 from outrider.config.schema import schema
 from outrider.config.services import Service
+from outrider.config.upstreams import Target, Upstream
 
 __all__ = [
     "Candidates",
@@ -21,6 +22,8 @@ __all__ = [
     "Route",
     "ScopedPlugin",
     "Service",
+    "Target",
+    "Upstream",
     "build",
     "load",
     "read",

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass, field
 
+from outrider.config.certificates import Authority, Certificate
 from outrider.config.document import Document
+from outrider.config.downstream_tls import DownstreamTls
 from outrider.config.gateway import Gateway
+from outrider.config.kongs_own import KongsOwn
 from outrider.config.precedence import Candidates, ScopedPlugin, Scopes
 from outrider.config.routes import Route
 from outrider.config.services import Service
+from outrider.config.upstreams import Upstream
 from outrider.consumer import Consumers
 
 
@@ -22,6 +26,13 @@ class Configuration:
     plugins: tuple[ScopedPlugin, ...]
     document: Document = field(repr=False)
     """The file as written, with references in place of secrets."""
+    upstreams: tuple[Upstream, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    authorities: tuple[Authority, ...] = ()
+    tls: DownstreamTls | None = None
+    """The listener with TLS."""
+    kongs_own: KongsOwn = field(default_factory=KongsOwn)
+    """What Kong gets as it is written, and no other gateway can do."""
     _scopes: Scopes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -1,8 +1,10 @@
 """YAML text as plain data that remembers the line of every key and value."""
 
+import marshal
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,6 +44,26 @@ class Document:
     def mistake(self, place: Place, what: str, remedy: str) -> Mistake:
         """A mistake at that place of the file."""
         return Mistake(self.file, self.line(place), where(self.data, place), what, remedy)
+
+
+def pack(document: Document, text: str) -> bytes:
+    """The document in a form that another process of the same Python reads ten times as fast as its text."""
+    return marshal.dumps((_digest(text), document.data, dict(document.lines), document.may_refer))
+
+
+def unpack(packed: bytes, text: str, file: str, directory: Path) -> Document | None:
+    """What `pack` made of that text, in a place that can be trusted; None if it was of another text, or is half."""
+    try:
+        digest, data, lines, may_refer = marshal.loads(packed)  # noqa: S302 - our own supervisor wrote it
+    except (ValueError, EOFError, TypeError):
+        return None
+    if digest != _digest(text):
+        return None
+    return Document(file, directory, data, lines, may_refer=may_refer)
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def read(path: Path) -> Document:

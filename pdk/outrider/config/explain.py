@@ -1,8 +1,10 @@
 """Pydantic's errors in words for the people who write the file."""
 
+import difflib
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -14,6 +16,7 @@ from outrider.config.where import Place, at, inside
 
 Words = tuple[str, str]
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _SECRET_NAME = re.compile(r"secret|passw|token|key|credential", re.IGNORECASE)
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 _KINDS: Mapping[str, Words] = {
@@ -44,13 +47,23 @@ _BOUNDS: Mapping[str, tuple[str, str, str]] = {
 }
 
 
-def explain(error: ValidationError, place: Place, shape: Shape, secrets: Secrets) -> Iterator[Mistake]:
-    """One mistake for each place that pydantic complains of; several complaints about one place are joined."""
+def explain(
+    error: ValidationError,
+    place: Place,
+    shape: Shape,
+    secrets: Secrets,
+    others: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Mistake]:
+    """One mistake for each place that pydantic complains of; several complaints about one place are joined.
+
+    `others` are remedies for fields that somebody else's plugin of that name has.
+    """
     found: dict[Place, list[Words]] = {}
     for detail in error.errors(include_url=False, include_input=False):
         inner = _locate(at(secrets.data, place), detail)
         given = _given(place, inner, shape, secrets)
-        found.setdefault(inner, []).append(_special(detail, inner, shape) or _plain(detail, given))
+        said = _elsewhere(detail, inner, others) or _special(detail, inner, shape) or _plain(detail, given)
+        found.setdefault(inner, []).append(said)
     for inner, words in found.items():
         if (*place, *inner) not in secrets.missing:
             what, remedy = _joined(words, _given(place, inner, shape, secrets))
@@ -68,6 +81,8 @@ def _locate(data: Any, detail: ErrorDetails) -> Place:
 
 
 def _has(data: Any, step: str | int) -> bool:
+    if isinstance(data, list):
+        return isinstance(step, int) and step < len(cast("Sequence[object]", data))
     return isinstance(data, dict) and step in data
 
 
@@ -79,6 +94,12 @@ def _given(place: Place, inner: Place, shape: Shape, secrets: Secrets) -> str:
     value = at(secrets.document.data, (*place, *inner))
     # where a whole configuration should be, anything may stand
     return kind_of(value) if inner in ((), ("config",)) else shown(value)
+
+
+def _elsewhere(detail: ErrorDetails, place: Place, others: Mapping[str, str]) -> Words | None:
+    if detail["type"] in _UNKNOWN and len(place) == 1 and (remedy := others.get(str(place[0]))):
+        return "is a field of Kong's own plugin", remedy
+    return None
 
 
 def _special(detail: ErrorDetails, place: Place, shape: Shape) -> Words | None:
@@ -100,15 +121,28 @@ def _plain(detail: ErrorDetails, given: str) -> Words:
     kind = detail["type"]
     if kind in ("string_too_short", "too_short") and detail.get("ctx", {}).get("min_length") == 1:
         return "is empty", "put something into it, or remove it"
+    if kind in ("literal_error", "enum") and (meant := _meant(given, detail.get("ctx", {})["expected"])):
+        return f"{given} is no choice here", f"did you mean {shown(meant)}?"
     if kind in _BOUNDS:
         what, remedy, bound = _BOUNDS[kind]
-        return f"{given} {what}", remedy.format(detail.get("ctx", {})[bound])
+        return f"{given} {what}", remedy.format(_whole(detail.get("ctx", {})[bound]))
     if kind == "sequence_str":
         return f"{given} is text", f"write a list, as in [{given}]"
     if detail.get("ctx", {}).get("class") == "Sequence":
         kind = "list"
     what, remedy = _KINDS.get(kind.partition("_")[0], ("does not fit", f"mend it ({detail['msg']})"))
     return f"{given} {what}", remedy
+
+
+def _whole(bound: object) -> object:
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+
+
+def _meant(given: str, expected: str) -> str | None:
+    """The choice that is spelt almost like what was given."""
+    # Of numbers, one that looks alike is another one.
+    choices = {choice.lower(): choice for choice in re.findall(r"'([^']*[A-Za-z][^']*)'", expected)}
+    return next((choices[near] for near in difflib.get_close_matches(given.strip('"').lower(), choices, 1)), None)
 
 
 def _joined(words: list[Words], given: str) -> Words:

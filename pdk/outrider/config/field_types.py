@@ -14,6 +14,8 @@ from outrider.paths import normal_path
 _NAME = re.compile(r"[\w.~-]+")
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _PATH = re.compile(r"/([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+PROTOCOLS = ("http", "https", "grpc", "grpcs")
+"""How upstream can be spoken to."""
 _SLASHES = re.compile(r"%(2f|5c)", re.IGNORECASE)
 
 
@@ -38,20 +40,7 @@ def _name(value: str) -> str:
     return value
 
 
-def _host(value: str) -> str:
-    host = value.lower()
-    if "*" in host:
-        raise refusal(f"{shown(value)}: wildcard hosts are not supported yet", "list the hosts one by one")
-    if re.search(r":\d*$", host) and host.count(":") == 1:
-        raise refusal(f"{shown(value)}: a port in a host is not supported yet", "leave the port out")
-    if not _HOST.fullmatch(host):
-        raise refusal(f"{shown(value)} is no host name", "write it as in orders.example")
-    return host
-
-
 def _path(value: str) -> str:
-    if value.startswith("~"):
-        raise refusal(f"{shown(value)}: regular expressions in paths are not supported yet", "write the prefix")
     if not value.startswith("/"):
         raise refusal(f"{shown(value)} does not begin with a slash", f"write {shown('/' + value)}")
     if "?" in value or "#" in value:
@@ -65,25 +54,20 @@ def _path(value: str) -> str:
     return value
 
 
-def _method(value: str) -> str:
-    if not re.fullmatch(r"[A-Z]+", value):
-        raise refusal(f"{shown(value)} is no method", "write it in capitals, as in GET")
-    return value
-
-
 def _address(value: Any) -> Address:
     if isinstance(value, Address):
         return value
     host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not _is_ip(bare) or (":" in bare and bare == host):
+    if not is_address(bare) or (":" in bare and bare == host):
         raise refusal(f"{shown(value)} is no address to listen on", "write IP:PORT, as in 127.0.0.1:8080")
     if not (port.isascii() and port.isdecimal() and 1 <= int(port[:6]) <= 65535):
         raise refusal(f"{shown(value)} has no port from 1 to 65535", "write IP:PORT, as in 127.0.0.1:8080")
     return Address(bare, int(port))
 
 
-def _is_ip(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address."""
     try:
         return bool(ip_address(text))
     except ValueError:
@@ -99,17 +83,28 @@ def _network(value: Any) -> IPv4Network | IPv6Network:
         raise refusal(f"{shown(value)} is no address range", "write it as in 10.0.0.0/8") from None
 
 
+def is_host_name(text: str) -> bool:
+    """Whether it could be a name in DNS, in lower case and with no port."""
+    return bool(_HOST.fullmatch(text))
+
+
 def _upstream_host(value: str) -> str:
-    if not _HOST.fullmatch(value.lower()) and not _is_ip(value):
+    if not is_host_name(value.lower()) and not is_address(value):
         raise refusal(f"{shown(value)} is no host name or address", "write it as in orders.internal")
     return value.lower()
 
 
+def _service_path(value: str) -> str:
+    if value.startswith("~"):
+        raise refusal(f"{shown(value)} is a regular expression, which only routes have", "write the path itself")
+    return _path(value)
+
+
 def _url(value: str) -> str:
     parts = _split(value)
-    if parts.scheme not in ("http", "https"):
-        what = f"{_without_user(value)} has no protocol that is supported yet"
-        raise refusal(what, "begin it with http:// or https://")
+    if parts.scheme not in PROTOCOLS:
+        what = f"{_without_user(value)} has no protocol that is served"
+        raise refusal(what, "begin it with http://, https://, grpc:// or grpcs://")
     if parts.username is not None or parts.password is not None:
         raise refusal("has a user or a password", "leave them out and set the header with request-transform")
     if not parts.hostname:
@@ -117,7 +112,7 @@ def _url(value: str) -> str:
     if parts.query or parts.fragment:
         raise refusal(f"{shown(value)} has a query or a fragment", "keep only what stands before ? and #")
     _upstream_host(parts.hostname)
-    _path(parts.path or "/")
+    _service_path(parts.path or "/")
     return value
 
 
@@ -136,10 +131,8 @@ def _split(value: str) -> SplitResult:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Host = Annotated[str, AfterValidator(_host)]
 UpstreamHost = Annotated[str, AfterValidator(_upstream_host)]
-RoutePath = Annotated[str, AfterValidator(_path)]
-Method = Annotated[str, AfterValidator(_method)]
+ServicePath = Annotated[str, AfterValidator(_service_path)]
 ServiceUrl = Annotated[str, AfterValidator(_url)]
 Milliseconds = Annotated[int, Field(ge=1, le=2**31 - 2)]
 Port = Annotated[int, Field(ge=1, le=65535)]

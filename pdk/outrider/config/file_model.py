@@ -8,14 +8,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from outrider.config.entities import (
     Acl,
     BasicauthCredential,
+    CaCertificateEntry,
+    CertificateEntry,
     ConsumerEntry,
     ConsumerGroupEntry,
     Entity,
     JwtSecret,
     KeyauthCredential,
+    MtlsAuthCredential,
     PluginEntry,
     RouteEntry,
     ServiceEntry,
+    SniEntry,
+    TargetEntry,
+    UpstreamEntry,
 )
 from outrider.config.field_types import refusal
 from outrider.config.gateway import Gateway
@@ -50,10 +56,20 @@ class File(BaseModel):
     """The upstreams."""
     routes: list[RouteEntry] = []
     """Routes that name their service instead of standing under it."""
+    upstreams: list[UpstreamEntry] = []
+    """Several addresses under one name, which services give as their host."""
+    targets: list[TargetEntry] = []
+    """Addresses that name their upstream instead of standing under it."""
     consumers: list[ConsumerEntry] = []
     """Those who call."""
     consumer_groups: list[ConsumerGroupEntry] = []
     """Groups of consumers."""
+    certificates: list[CertificateEntry] = []
+    """Certificates with their keys, by server name."""
+    snis: list[SniEntry] = []
+    """Server names that name their certificate instead of standing under it."""
+    ca_certificates: list[CaCertificateEntry] = []
+    """Authorities that services and plugins believe."""
     plugins: list[PluginEntry] = []
     """Plugins that run for every request, or for what they refer to."""
 
@@ -62,6 +78,7 @@ CREDENTIALS: Mapping[str, type[Entity]] = {
     "keyauth_credentials": KeyauthCredential,
     "jwt_secrets": JwtSecret,
     "basicauth_credentials": BasicauthCredential,
+    "mtls_auth_credentials": MtlsAuthCredential,
     "acls": Acl,
 }
 
@@ -69,6 +86,11 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "file": File,
     "services": ServiceEntry,
     "routes": RouteEntry,
+    "upstreams": UpstreamEntry,
+    "targets": TargetEntry,
+    "certificates": CertificateEntry,
+    "snis": SniEntry,
+    "ca_certificates": CaCertificateEntry,
     "consumers": ConsumerEntry,
     "consumer_groups": ConsumerGroupEntry,
     "plugins": PluginEntry,
@@ -77,9 +99,14 @@ MODELS: Mapping[str, type[BaseModel]] = {
 """The model of one item of each list."""
 
 NESTED: Mapping[str, tuple[str, ...]] = {
-    "file": ("services", "routes", "consumers", "consumer_groups", "plugins"),
+    "file": (
+        *("services", "routes", "upstreams", "targets", "certificates", "snis", "ca_certificates"),
+        *("consumers", "consumer_groups", "plugins"),
+    ),
     "services": ("routes", "plugins"),
     "routes": ("plugins",),
+    "upstreams": ("targets",),
+    "certificates": ("snis",),
     "consumers": (*CREDENTIALS, "plugins"),
     "consumer_groups": ("plugins",),
 }

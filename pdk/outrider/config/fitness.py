@@ -9,9 +9,15 @@ from outrider.errors import OutriderError
 
 
 def unfit(file: str, plugins: Iterable[ScopedPlugin], consumers: Consumers) -> Iterator[Mistake]:
-    """One mistake for each plugin that refuses its configuration or its consumers, or that fails when it is asked."""
+    """One mistake for each plugin that refuses its configuration or its consumers, or that fails when it is asked.
+
+    What thousands of places of one plugin have against the consumers is told once, at the first of them.
+    """
+    told: set[tuple[str, str]] = set()
     for one in plugins:
-        if words := _objection(one, consumers):
+        words = _objection(one, consumers)
+        if words and (one.name, words) not in told:
+            told.add((one.name, words))
             what, _, remedy = words.partition(": ")
             yield Mistake(file, one.line, f"plugin {one.name}", what, remedy or "mend its configuration")
 

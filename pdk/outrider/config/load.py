@@ -8,14 +8,17 @@ from pathlib import Path
 from outrider.config.build import Entities
 from outrider.config.configuration import Configuration
 from outrider.config.document import Document, read
+from outrider.config.downstream_tls import DownstreamTls, DownstreamTlsBuilder
 from outrider.config.file_model import File
 from outrider.config.fitness import unfit
+from outrider.config.kongs_own import KongsList, KongsOwn
 from outrider.config.mistake import ConfigError, Mistake
 from outrider.config.plugins import PluginBuilder
 from outrider.config.precedence import ScopedPlugin
 from outrider.config.references import References
 from outrider.config.rows import Rows
 from outrider.config.secrets import Secrets
+from outrider.config.where import Place, at
 from outrider.discovery import together
 from outrider.errors import OutriderError
 from outrider.plugin import Plugin
@@ -61,11 +64,14 @@ def build(
     classes = found.classes(rows)
     references = References(rows, document)
     entities = Entities(rows, references, document)
-    builder = PluginBuilder(classes, references, secrets, complete=not found.mistakes)
+    kongs = [name for file in _files(rows) for name in file.gateway.kong_plugins]
+    tls = DownstreamTlsBuilder(rows, references, entities.destinations, document)
+    builder = PluginBuilder(classes, references, secrets, complete=not found.mistakes, kongs=kongs, trust=tls.trust)
     scoped = sorted(builder.build(rows, entities), key=lambda one: one.line)
-    parts = (secrets, rows, found, references, entities, builder)
+    parts = (secrets, rows, found, references, entities, tls, builder)
     mistakes = [mistake for part in parts for mistake in part.mistakes]
-    configuration = _configuration(document, rows, entities, scoped)
+    own = _kongs_own(document, rows, entities, builder)
+    configuration = _configuration(document, rows, entities, scoped, own, tls.found)
     if configuration is not None:
         objections = list(unfit(document.file, scoped, configuration.consumers))
         mistakes += objections or also(configuration)
@@ -75,7 +81,12 @@ def build(
 
 
 def _configuration(
-    document: Document, rows: Rows, entities: Entities, scoped: Iterable[ScopedPlugin]
+    document: Document,
+    rows: Rows,
+    entities: Entities,
+    scoped: Iterable[ScopedPlugin],
+    own: KongsOwn,
+    tls: DownstreamTls | None,
 ) -> Configuration | None:
     """All that could be built; None if the file's outermost part is wrong."""
     top = next(_files(rows), None)
@@ -89,7 +100,29 @@ def _configuration(
         groups=tuple(entities.groups.values()),
         plugins=tuple(scoped),
         document=document,
+        kongs_own=own,
+        upstreams=tuple(entities.destinations.upstreams.values()),
+        certificates=tuple(entities.destinations.certificates.values()),
+        authorities=tuple(entities.destinations.authorities.values()),
+        tls=tls,
     )
+
+
+def _kongs_own(document: Document, rows: Rows, entities: Entities, builder: PluginBuilder) -> KongsOwn:
+    has_jwt = any(one.name == "jwt" for one in builder.kongs_own)
+    owners = (row.owner for row in rows.of("jwt_secrets") if has_jwt and row.owner is not None)
+    secrets = dict.fromkeys((*owner.place, "jwt_secrets") for owner in owners)
+    return KongsOwn(
+        tuple(builder.kongs_own),
+        tuple(_lists(document, rows.kongs_own, entities)),
+        tuple(_lists(document, secrets, entities)),
+    )
+
+
+def _lists(document: Document, places: Iterable[Place], entities: Entities) -> Iterator[KongsList]:
+    for place in places:
+        consumer = entities.consumers.get(place[:-1])
+        yield KongsList(str(place[-1]), place, at(document.data, place), consumer.id if consumer else None)
 
 
 def _files(rows: Rows) -> Iterator[File]:

@@ -10,17 +10,26 @@ from outrider.config.where import Place, at, where
 _UNIQUE: Mapping[str, tuple[str, ...]] = {
     "services": ("name", "id"),
     "routes": ("name", "id"),
+    "upstreams": ("name", "id"),
+    "targets": ("id",),
+    "certificates": ("id",),
+    "snis": ("name", "id"),
+    "ca_certificates": ("id",),
     "consumers": ("username", "custom_id", "id"),
     "consumer_groups": ("name", "id"),
     "plugins": ("instance_name", "id"),
     "keyauth_credentials": ("key", "id"),
     "jwt_secrets": ("key", "id"),
     "basicauth_credentials": ("username", "id"),
+    "mtls_auth_credentials": ("id",),
 }
 _SECRET = {("keyauth_credentials", "key")}
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "services": ("name", "id"),
     "routes": ("name", "id"),
+    "upstreams": ("name", "id"),
+    "certificates": ("id",),
+    "ca_certificates": ("id",),
     "consumers": ("username", "id"),
     "consumer_groups": ("name", "id"),
 }

@@ -1,6 +1,6 @@
 """The entities of the file one by one, wherever they stand: at the top or under each other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -37,16 +37,18 @@ class Rows:
 
     def __init__(self, secrets: Secrets) -> None:
         self.mistakes: list[Mistake] = []
+        self.kongs_own: list[Place] = []
+        """Where lists stand that only Kong has."""
         self._secrets = secrets
         self._rows: dict[str, list[Row]] = {}
-        for row in self._entity("file", secrets.data, (), None):
-            self._rows.setdefault(row.kind, []).append(row)
+        self._context = {"directory": secrets.document.directory}
+        self._entity("file", secrets.data, (), None)
 
     def of(self, kind: str) -> list[Row]:
         """The entities of one kind, in the order of the file."""
         return self._rows.get(kind, [])
 
-    def _entity(self, kind: str, value: Any, place: Place, owner: Row | None) -> Iterator[Row]:
+    def _entity(self, kind: str, value: Any, place: Place, owner: Row | None) -> None:
         if not isinstance(value, dict):
             what = f"{kind_of(value)} is no mapping"
             self._add(place, what, "write its fields under it")
@@ -55,25 +57,31 @@ class Rows:
         fields = {name: item for name, item in cast("dict[str, Any]", value).items() if item is not None}
         nested = {name: fields.pop(name) for name in NESTED.get(kind, ()) if name in fields}
         row = Row(kind, place, fields, owner, self._validated(kind, fields, place))
-        yield row
+        self._rows.setdefault(kind, []).append(row)
         for name, items in nested.items():
-            yield from self._list(name, items, (*place, name), row)
+            self._list(name, items, (*place, name), row)
 
-    def _list(self, kind: str, items: Any, place: Place, owner: Row) -> Iterator[Row]:
+    def _list(self, kind: str, items: Any, place: Place, owner: Row) -> None:
         if not isinstance(items, list):
             what = f"{kind_of(items)} is no list"
             self._add(place, what, "begin each item with a dash")
             return
         for index, item in enumerate(cast("Sequence[Any]", items)):
-            yield from self._entity(kind, item, (*place, index), owner)
+            self._entity(kind, item, (*place, index), owner)
 
     def _validated(self, kind: str, fields: dict[str, Any], place: Place) -> BaseModel | None:
         before = len(self.mistakes)
-        for name, (harmless, remedy) in list(unserved(kind, fields)):
-            if fields.pop(name) not in harmless:
-                self._add((*place, name), "is Kong's, and not supported here yet", remedy)
+        for name, field in unserved(kind, fields):
+            # Of a plugin, it may be for Kong's own: whoever builds the plugin knows.
+            if field.is_harmless(fields.pop(name)) or kind == "plugins":
+                continue
+            if field.is_kongs_own:
+                self.kongs_own.append((*place, name))
+                self._secrets.leave((*place, name))
+            else:
+                self._add((*place, name), "is Kong's, and not supported here yet", field.remedy)
         try:
-            model = MODELS[kind].model_validate(fields, context={"directory": self._secrets.document.directory})
+            model = MODELS[kind].model_validate(fields, context=self._context)
         except ValidationError as error:
             self.mistakes.extend(explain(error, place, shape_of(MODELS[kind]), self._secrets))
             return None

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from outrider.config.file_model import File
+from outrider.config.kongs_own import kongs_plugins
 from outrider.json_schema import AsDeclared
 from outrider.plugin import Plugin
 
@@ -19,7 +20,7 @@ def schema(plugins: Mapping[str, type[Plugin]]) -> Schema:
     root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     definitions: Schema = root["$defs"]
     entry: Schema = definitions["PluginEntry"]
-    entry["properties"]["name"]["enum"] = sorted(plugins)
+    entry["properties"]["name"]["enum"] = sorted({*plugins, *kongs_plugins(())})
     entry["allOf"] = [_when(name) for name in sorted(plugins)]
     for name, cls in plugins.items():
         definitions.update(_config(name, cls))

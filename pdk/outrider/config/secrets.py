@@ -8,14 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
-from outrider.config.document import Document
+from outrider.config.document import REFERENCE, Document
 from outrider.config.mistake import Mistake, shown
 from outrider.config.where import Place
 
 MAX_BYTES = 64 * 1024
 _REFERENCE = re.compile(r"\{vault://([^{}]*)(\}?)")
 _FORMS = "write {vault://env/NAME} or {vault://file/PATH}"
-_BEGINNING = "{vault://"
 _LONG = 4
 _HOLDERS = {
     ("plugins", "config"),
@@ -23,6 +22,11 @@ _HOLDERS = {
     ("consumers", "jwt_secrets"),
     ("consumers", "basicauth_credentials"),
     ("rate_limit_service", "storage"),
+    ("certificates", "cert"),
+    ("certificates", "key"),
+    ("certificates", "cert_alt"),
+    ("certificates", "key_alt"),
+    ("ca_certificates", "cert"),
 }
 """What may hold a reference: all else is shown in rendered files, in logs and to upstream."""
 _SHOWN = {"id", "tags"}
@@ -41,12 +45,22 @@ class Secrets:
     document: Document
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     data: Any = field(init=False, repr=False)
-    mistakes: list[Mistake] = field(init=False, default_factory=list[Mistake])
-    missing: set[Place] = field(init=False, default_factory=set[Place])
+    missing: dict[Place, Mistake] = field(init=False, default_factory=dict[Place, Mistake])
     _values: set[str] = field(init=False, default_factory=set[str], repr=False)
 
     def __post_init__(self) -> None:
-        self.data = self._resolve(self.document.data, ())
+        data = self.document.data
+        self.data = self._resolve(data, ()) if self.document.may_refer else data
+
+    @property
+    def mistakes(self) -> list[Mistake]:
+        """What is wrong with references."""
+        return list(self.missing.values())
+
+    def leave(self, place: Place) -> None:
+        """References in what stands at a place are somebody else's to resolve."""
+        for found in [found for found in self.missing if found[: len(place)] == place]:
+            del self.missing[found]
 
     def hide(self, text: str) -> str:
         """The text without any of the secrets, for messages that other people's code wrote."""
@@ -68,15 +82,14 @@ class Secrets:
         if isinstance(value, list):
             items = cast("Sequence[Any]", value)
             return [self._resolve(item, (*place, index)) for index, item in enumerate(items)]
-        return self._text(value, place) if isinstance(value, str) and _BEGINNING in value else value
+        return self._text(value, place) if isinstance(value, str) and REFERENCE in value else value
 
     def _text(self, text: str, place: Place) -> str:
         try:
             _check_place(text, place)
             return _REFERENCE.sub(lambda match: self._secret(match[1], closed=bool(match[2])), text)
         except _UnresolvedError as error:
-            self.mistakes.append(self.document.mistake(place, error.what, error.remedy))
-            self.missing.add(place)
+            self.missing[place] = self.document.mistake(place, error.what, error.remedy)
             return text
 
     def _secret(self, reference: str, *, closed: bool) -> str:
@@ -86,7 +99,7 @@ class Secrets:
         elif kind == "file" and name and closed:
             value = _from_file(name, self.document.directory)
         else:
-            whole = f"{_BEGINNING}{reference}{'}' * closed}"
+            whole = f"{REFERENCE}{reference}{'}' * closed}"
             raise _UnresolvedError(f"{shown(whole)} is no reference that Outrider knows", _FORMS)
         self._values.update(_spellings(value))
         return value
@@ -98,7 +111,8 @@ def _check_place(text: str, place: Place) -> None:
     is_shown = keys[:1] == ["consumers"] and not _SHOWN.isdisjoint(keys[2:3])
     if match and (is_shown or _HOLDERS.isdisjoint(pairwise(keys))):
         what = f"{shown(match[0])} can't stand here, where the secret would be shown"
-        raise _UnresolvedError(what, "write the value itself; only a plugin's config and credentials hold secrets")
+        remedy = "write the value itself; only a plugin's config, credentials and certificates hold secrets"
+        raise _UnresolvedError(what, remedy)
 
 
 def _spellings(value: str) -> Iterator[str]:

@@ -1,36 +1,65 @@
 """Fields that Kong has and Outrider does not serve yet: refused, because to ignore one could let requests through."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
-
-_CERTIFICATES = "remove it; TLS comes with a later version"
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 
 class Unserved(NamedTuple):
-    """A field with the values that change nothing (Kong writes them out), and what to do about others."""
+    """A field, which of its values change nothing (Kong and decK write them out), and what to do about others."""
 
-    harmless: tuple[Any, ...]
+    is_harmless: Callable[[Any], bool]
     remedy: str
+    is_kongs_own: bool = False
+    """Whether Kong gets it as it is written, since it belongs to what only Kong has."""
+
+
+def _anything(_: Any) -> bool:
+    return True
+
+
+def _is_true(value: Any) -> bool:
+    return value is True
+
+
+def _unless(*harmless: Any) -> Callable[[Any], bool]:
+    return lambda value: value in harmless
+
+
+def _only_selects(value: Any) -> bool:
+    """Whether decK goes by it only to find entities; `defaults` would change them."""
+    given = cast("Mapping[str, Any]", value) if isinstance(value, dict) else {"": value}
+    return all(name in ("select_tags", "default_lookup_tags") or not field for name, field in given.items())
+
+
+def _is_for_http(value: Any) -> bool:
+    """Whether a plugin runs for HTTP with and without TLS; gRPC and streams are routes of their own."""
+    return isinstance(value, list) and {"http", "https"}.issubset(map(str, cast("Sequence[Any]", value)))
 
 
 def _never(remedy: str) -> Unserved:
-    return Unserved(([], {}), remedy)
+    return Unserved(_unless([], {}), remedy)
 
 
-_TABLE: Mapping[str, Mapping[str, Unserved]] = {
+def _kongs(remedy: str) -> Unserved:
+    return Unserved(_unless([], {}), remedy, is_kongs_own=True)
+
+
+_NOTED: Mapping[str, Unserved] = dict.fromkeys(("created_at", "updated_at"), Unserved(_anything, "remove it"))
+
+
+FIELDS: Mapping[str, Mapping[str, Unserved]] = {
     "file": {
-        "_transform": Unserved((True,), "remove it, and begin hashed secrets with $argon2, $2b$ or sha256:"),
-        "_workspace": Unserved(("default",), "remove it; one file is one gateway"),
-        "_info": _never("remove it"),
+        "_transform": Unserved(
+            _is_true,
+            "remove it, and write passwords anew: Kong's hashes are not read, but $argon2, $2b$ and sha256: are",
+        ),
+        "_workspace": Unserved(_unless("default"), "remove it; one file is one gateway"),
+        "_konnect": _never("remove it; one file is one gateway"),
+        "_info": Unserved(_only_selects, "keep only select_tags, and write defaults into each entity"),
         "_plugin_configs": _never("write the configuration into each plugin"),
-        "upstreams": _never("put the target's address into the service's url"),
-        "targets": _never("put the target's address into the service's url"),
-        "certificates": _never(_CERTIFICATES),
-        "ca_certificates": _never(_CERTIFICATES),
-        "snis": _never(_CERTIFICATES),
-        "vaults": _never("use {vault://env/NAME} or {vault://file/PATH}"),
-        "keys": _never("name the keys in the plugin that uses them"),
-        "key_sets": _never("name the keys in the plugin that uses them"),
+        "vaults": _kongs("use {vault://env/NAME} or {vault://file/PATH}"),
+        "keys": _kongs("name the keys in the plugin that uses them"),
+        "key_sets": _kongs("name the keys in the plugin that uses them"),
         "partials": _never("write the fields into each plugin"),
         "filter_chains": _never("write the filter as a plugin"),
         "parameters": _never("remove it"),
@@ -38,97 +67,38 @@ _TABLE: Mapping[str, Mapping[str, Unserved]] = {
         "jwt_secrets": _never("write them under their consumer"),
         "basicauth_credentials": _never("write them under their consumer"),
         "acls": _never("write them under their consumer"),
-        "hmacauth_credentials": _never("remove them; hmac-auth is not there"),
-        "oauth2_credentials": _never("remove them; oauth2 is not there"),
-        "mtls_auth_credentials": _never("remove them; mtls-auth is not there"),
+        "hmacauth_credentials": _kongs("remove them, with hmac-auth"),
+        "oauth2_credentials": _kongs("remove them, with oauth2"),
+        "mtls_auth_credentials": _never("write them under their consumer"),
     },
     "services": {
-        "client_certificate": _never(_CERTIFICATES),
-        "ca_certificates": _never(_CERTIFICATES),
-        "tls_sans": _never(_CERTIFICATES),
-        "tls_verify": Unserved((False,), _CERTIFICATES),
-        "tls_verify_depth": _never(_CERTIFICATES),
+        "tls_sans": _never("remove it; upstream's certificate has to be for its host"),
     },
     "routes": {
-        "headers": _never("match on paths, hosts or methods, or refuse the request in a plugin"),
-        "snis": _never("match on hosts"),
-        "sources": _never("match on paths, hosts or methods, or refuse the request in a plugin"),
+        "sources": _never("remove it; it is for TCP and TLS routes"),
         "destinations": _never("remove it; it is for TCP and TLS routes"),
-        "regex_priority": Unserved((0,), "remove it; the longest path wins"),
-        "path_handling": Unserved(("v0",), 'write "v0"'),
-        "https_redirect_status_code": Unserved((426,), "remove it; the gateway listens without TLS"),
-        "request_buffering": Unserved((True, False), "remove it"),
-        "response_buffering": Unserved((True, False), "remove it"),
-        "expression": _never("match on paths, hosts or methods"),
-        "priority": _never("match on paths, hosts or methods"),
+        "expression": _never("match on paths, hosts, methods, headers or snis"),
+        "priority": Unserved(_unless(0), "remove it; it is for routes with an expression"),
     },
     "consumers": {
-        "hmacauth_credentials": _never("remove them; hmac-auth is not there"),
-        "oauth2_credentials": _never("remove them; oauth2 is not there"),
-        "mtls_auth_credentials": _never("remove them; mtls-auth is not there"),
-    },
-    "consumer_groups": {
-        "consumers": _never("write groups: [{name: ...}] under each consumer"),
+        "hmacauth_credentials": _kongs("remove them, with hmac-auth"),
+        "oauth2_credentials": _kongs("remove them, with oauth2"),
     },
     "plugins": {
-        "protocols": Unserved(
-            (["http", "https"], ["grpc", "grpcs", "http", "https"], ["http"]),
-            "remove it, or disable the plugin",
-        ),
+        "protocols": Unserved(_is_for_http, "remove it, or put the plugin on routes of these protocols"),
         "ordering": _never("remove it; a plugin's priority is its place"),
         "condition": _never("put the plugin on a route"),
         "partials": _never("write the fields into config"),
+        "_config": _never("write the fields into config"),
     },
     "keyauth_credentials": {
-        "ttl": Unserved((0,), "remove it, or the credential once it has expired"),
+        "ttl": Unserved(_unless(0), "remove it, or the credential once it has expired"),
     },
 }
-
-_IN_ITS_PLACE = "write what it does as a plugin in Python; behind Kong, Outrider's own function has its place"
-_KONGS_OWN = "it is Kong's own: add it to your Kong's configuration, `outrider render kong` writes only Outrider's"
-_KONGS_PLUGINS = frozenset(
-    {
-        "acme",
-        "ai-prompt-decorator",
-        "ai-prompt-guard",
-        "ai-prompt-template",
-        "ai-proxy",
-        "ai-request-transformer",
-        "ai-response-transformer",
-        "aws-lambda",
-        "azure-functions",
-        "bot-detection",
-        "datadog",
-        "file-log",
-        "grpc-gateway",
-        "grpc-web",
-        "hmac-auth",
-        "http-log",
-        "ldap-auth",
-        "loggly",
-        "oauth2",
-        "prometheus",
-        "proxy-cache",
-        "redirect",
-        "response-ratelimiting",
-        "session",
-        "standard-webhooks",
-        "statsd",
-        "syslog",
-        "tcp-log",
-        "udp-log",
-    }
-)
+_TABLE = {kind: {**_NOTED, **fields} for kind, fields in FIELDS.items()}
 
 
-def unserved_plugin(name: str) -> str | None:
-    """What to do about a plugin that Kong has and Outrider has not; None for any other name."""
-    if name in ("pre-function", "post-function"):
-        return _IN_ITS_PLACE
-    return _KONGS_OWN if name in _KONGS_PLUGINS else None
-
-
-def unserved(kind: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, Unserved]]:
+def unserved(kind: str, fields: Mapping[str, Any]) -> Sequence[tuple[str, Unserved]]:
     """The fields of one entity that Kong has and Outrider does not."""
-    table = _TABLE.get(kind, {})
-    return ((name, table[name]) for name in fields if name in table)
+    table = _TABLE.get(kind, _NOTED)
+    return [(name, table[name]) for name in fields if name in table]

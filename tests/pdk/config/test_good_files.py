@@ -226,3 +226,31 @@ def test_an_installed_plugin_and_the_file_that_it_comes_from_are_one(tmp_path: P
     path.write_text('_format_version: "3.0"\ngateway: {plugin_dirs: [own]}\nplugins: [{name: greet}]\n')
     configuration = load(path, in_folder(tmp_path / "own"), in_folder)
     assert [one.name for one in configuration.plugins] == ["greet"]
+
+
+def test_a_group_has_the_consumers_that_name_it_and_those_that_it_names(load_text: Load) -> None:
+    text = """_format_version: "3.0"
+consumers: [{username: alice, groups: [{name: gold}]}, {username: bob, id: "7"}, {username: carol}]
+consumer_groups: [{name: gold, consumers: [{username: alice}, {id: "7"}]}, {name: silver, consumers: [alice]}]
+"""
+    consumers = load_text(text).consumers
+    assert [(one.username, one.groups) for one in consumers] == [
+        ("alice", ("gold", "silver")),
+        ("bob", ("gold",)),
+        ("carol", ()),
+    ]
+
+
+def test_what_kong_and_deck_write_out_and_changes_nothing_is_taken(load_text: Load) -> None:
+    text = """_format_version: "3.0"
+_transform: true
+_workspace: default
+_info: {select_tags: [shop], defaults: {}}
+_plugin_configs: {}
+services:
+  - {name: orders, url: "http://127.0.0.1:9001", created_at: 1, updated_at: 2, client_certificate: null}
+plugins:
+  - {name: greet, protocols: [grpc, grpcs, http, https], ordering: null, consumer: null}
+  - {name: need, protocols: [http, https, tcp, tls], config: {size: 1}}
+"""
+    assert [one.name for one in load_text(text).plugins] == ["greet", "need"]

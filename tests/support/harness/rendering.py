@@ -109,7 +109,7 @@ PLUGINS: dict[str, type[Plugin]] = {
 
 HEAD = """
 _format_version: "3.0"
-gateway: {{listen: 127.0.0.1:8080, protocol: {protocol}, trusted_ips: [{trusted}], queue_budget: {queue_budget}}}
+gateway: {{listen: {listen}, protocol: {protocol}, trusted_ips: [{trusted}], queue_budget: {queue_budget}}}
 services:
   - name: orders
     url: {url}
@@ -129,34 +129,47 @@ def configurations(folder: Path) -> Read:
         protocol: str = "ext_proc",
         trusted: str = "",
         queue_budget: int = 500,
+        listen: str = "127.0.0.1:8080",
     ) -> Configuration:
         path = folder / "outrider.yaml"
         listed = "[" + ", ".join(plugins) + "]"
-        gateway = {"protocol": protocol, "trusted": trusted, "queue_budget": queue_budget}
+        gateway = {"protocol": protocol, "trusted": trusted, "queue_budget": queue_budget, "listen": listen}
         path.write_text(HEAD.format(plugins=listed, routes=routes, url=url, **gateway))
         return load(path, PLUGINS)
 
     return read
 
 
-def rendered(configuration: Configuration, workers: tuple[str, ...] = ("unix:/run/w0", "unix:/run/w1")) -> Section:
+def planned(configuration: Configuration, workers: tuple[str, ...] = ("unix:/run/w0", "unix:/run/w1")) -> Plan:
     chains = {chain.route.name: chain for chain in compile_chains(configuration, Metrics(slots=1 << 12))}
-    plan = Plan(configuration, chains, identity_headers(configuration), workers)
-    return bootstrap(plan)
+    return Plan(configuration, chains, identity_headers(configuration), workers)
+
+
+def rendered(configuration: Configuration, workers: tuple[str, ...] = ("unix:/run/w0", "unix:/run/w1")) -> Section:
+    return bootstrap(planned(configuration, workers))
 
 
 def manager(document: Section) -> Section:
-    (listener,) = document["static_resources"]["listeners"]
+    """That of the listener without TLS."""
+    listener, *_ = document["static_resources"]["listeners"]
     config: Section = listener["filter_chains"][0]["filters"][0]["typed_config"]
     return config
 
 
-def hosts(document: Section) -> dict[str, list[Section]]:
-    return {host["name"]: host["routes"] for host in manager(document)["route_config"]["virtual_hosts"]}
+def trees(document: Section) -> dict[str, dict[str, list[Section]]]:
+    """The routes of each virtual host, by the beginning of the path."""
+    return {host["name"]: tree(host) for host in manager(document)["route_config"]["virtual_hosts"]}
+
+
+def tree(host: Section) -> dict[str, list[Section]]:
+    """The routes of one virtual host, by the beginning of the path."""
+    found = host["matcher"]["matcher_tree"]["prefix_match_map"]["map"]
+    return {begin: leaf["action"]["typed_config"]["routes"] for begin, leaf in found.items()}
 
 
 def route(document: Section, name: str) -> Section:
-    return next(one for one in hosts(document)["*"] if one["name"] == name)
+    every = [one for host in trees(document).values() for routes in host.values() for one in routes]
+    return next(one for one in every if one["name"] == name)
 
 
 def per_route(document: Section, name: str) -> Section:
@@ -166,5 +179,6 @@ def per_route(document: Section, name: str) -> Section:
 
 
 def the_filter(document: Section) -> Section:
-    config: Section = manager(document)["http_filters"][0]["typed_config"]
+    filters = manager(document)["http_filters"]
+    config: Section = next(one["typed_config"] for one in filters if one["name"] in (EXT_PROC, EXT_AUTHZ))
     return config

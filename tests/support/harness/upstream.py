@@ -1,11 +1,14 @@
 """An upstream that answers with what it got, as JSON, or with what it was told."""
 
 import json
+import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from harness import http1
 
@@ -46,9 +49,10 @@ def echo(request: http1.Message) -> Answer:
 
 
 class Upstream:
-    """Listens on a free port of loopback; `requests` holds what reached it."""
+    """Listens on loopback, on a free port unless one is given; `requests` holds what reached it."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self.host = host
         self.requests: list[http1.Message] = []
         self.answer: Answer | None = None
         self.gate = threading.Event()
@@ -60,7 +64,8 @@ class Upstream:
                 while request := http1.read(self.rfile):
                     self.wfile.write(upstream.take(request).encode())
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server((host, port), Handler)
+        self._server.tls = tls
         self.port: int = self._server.server_address[1]
 
     @property
@@ -79,6 +84,11 @@ class Upstream:
         self.answer = None
         self.gate.set()
 
+    def die(self) -> None:
+        """Ends for good, with all connections. Another one may take its port."""
+        self.__exit__()
+        self._server.hang_up()
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
@@ -92,6 +102,30 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+    # So that one that died can come back.
+    allow_reuse_address = True
+    tls: ssl.SSLContext | None = None
+
+    def __init__(self, *arguments: Any) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(*arguments)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        if self.tls is not None:
+            connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """Ends every connection that is open."""
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A gateway that hangs up is part of many tests."""

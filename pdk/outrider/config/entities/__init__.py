@@ -9,6 +9,7 @@ from outrider.config.entities.consumer import (
     ConsumerGroupEntry,
     JwtSecret,
     KeyauthCredential,
+    MtlsAuthCredential,
 )
 from outrider.config.entities.plugin import PluginEntry
 from outrider.config.entities.route import RouteEntry
@@ -25,6 +26,7 @@ __all__ = [
     "Entity",
     "JwtSecret",
     "KeyauthCredential",
+    "MtlsAuthCredential",
     "PluginEntry",
     "RouteEntry",
     "ServiceEntry",

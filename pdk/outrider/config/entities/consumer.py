@@ -5,9 +5,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from outrider.config.entities.base import Entity, Secret, Text
+from outrider.config.entities.base import Entity, Reference, Secret, Text
 from outrider.config.entities.plugin import PluginEntry
 from outrider.config.field_types import Name, refusal
+from outrider.config.mistake import shown
 
 
 class _Credential(Entity):
@@ -65,6 +66,15 @@ class BasicauthCredential(_Credential):
     """The password. It may be hashed: `$argon2...`, `$2b$...` or `sha256:...`."""
 
 
+class MtlsAuthCredential(_Credential):
+    """A client certificate that proves who calls, by something that it says."""
+
+    subject_name: Text
+    """What is compared: a SPIFFE id, a name of the certificate, its common name, or its SHA-256 fingerprint."""
+    ca_certificate: Reference | None = None
+    """The one of `ca_certificates` that has to have signed it, by its id. The default is any that is believed."""
+
+
 class Acl(Entity):
     """A group that the plugin acl allows or denies."""
 
@@ -79,6 +89,13 @@ class Membership(BaseModel):
 
     name: Name
     """The group's name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_mapping(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise refusal(f"{shown(value)} is no mapping", f"write {{name: {value}}}")
+        return value
 
 
 class ConsumerEntry(Entity):
@@ -96,6 +113,8 @@ class ConsumerEntry(Entity):
     """Issuers for jwt-auth."""
     basicauth_credentials: tuple[BasicauthCredential, ...] = ()
     """User names and passwords for basic-auth."""
+    mtls_auth_credentials: tuple[MtlsAuthCredential, ...] = ()
+    """Names of client certificates for mtls-auth."""
     acls: tuple[Acl, ...] = ()
     """Groups for acl."""
     plugins: tuple[PluginEntry, ...] = ()
@@ -113,5 +132,7 @@ class ConsumerGroupEntry(Entity):
 
     name: Name
     """The group's name, unique in the file."""
+    consumers: tuple[Reference, ...] = ()
+    """Consumers that belong to it, beside those that name it under `groups`."""
     plugins: tuple[PluginEntry, ...] = ()
     """Plugins that run only for requests of consumers in this group."""
