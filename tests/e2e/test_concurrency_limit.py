@@ -123,7 +123,8 @@ def _services(upstream: int) -> list[Config]:
     short = plugin("concurrency-limit", limit=1, by="route", lease=SHORT)
     alone = plugin("concurrency-limit", limit=1, by="route")
     return [
-        service("many", upstream, limit, routes=routes),
+        # An upstream that leaves is an ending only where nobody tries again.
+        service("many", upstream, limit, routes=routes, retries=0),
         service("alone", upstream, alone, plugin("script", timeout=300)),
         service("short", upstream, short),
     ]

@@ -162,8 +162,6 @@ def test_a_request_in_flight_is_finished_by_the_plugin_that_began_it(
 
 MISTAKES = [
     ("def broken(:\n", "gate.py, line 1: SyntaxError"),
-    (gate("two").replace("on_request", "on_reqest"), "on_reqest"),
-    (gate("two").replace("Gate", "Other"), "gate"),
     (gate("two", "    limit: int\n"), "limit"),
     (gate("two", FAILS), "worker 0 did not start"),
     ("import os\nos._exit(7)\n", "ended with 7"),

@@ -99,7 +99,7 @@ def test_a_credential_for_one_authority_counts_from_no_other() -> None:
         Authority("Clients").sign("alice.example"),
         CLIENTS.deputy("Deputy").sign("alice.example"),
         CLIENTS.sign("alice.example", end=timedelta(minutes=-1)),
-        CLIENTS.sign("alice.example", begin=timedelta(minutes=1)),
+        CLIENTS.sign("alice.example", begin=timedelta(hours=1)),
         CLIENTS.sign("alice.example", usage=ExtendedKeyUsageOID.SERVER_AUTH),
     ],
     ids=["none", "a stranger's", "a namesake's", "a deputy's", "expired", "not yet valid", "for servers"],
