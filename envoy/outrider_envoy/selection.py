@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 from outrider.chain import Chain
+from outrider.plain_path import plain_path
 from outrider.request import Request
 from outrider.route_table import RouteTable
-from outrider.routing import Asked, Matchable, TooLongError, rules
+from outrider.routing import Asked, Matchable, rules
 from outrider_envoy.errors import ProtocolError
 
 ROUTE_KEY = "outrider-route"
@@ -51,8 +52,10 @@ class Chains:
         if len(path) > _LONGEST or any(slash in path for slash in _OTHER_SLASHES):
             return None
         try:
+            plain_path(path)
             rule = self._table.find(_asked(request, path))
-        except TooLongError:
+        except ValueError:
+            # Escapes that are no UTF-8, which expressions don't match, or a header too long to be looked at.
             return None
         return self._by_route.get(rule.route) if rule else None
 
