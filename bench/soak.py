@@ -23,7 +23,7 @@ from outrider_envoy.errors import ProtocolError
 from outrider_envoy.ext_proc import Conversation
 from outrider_envoy.proto.core_pb2 import HeaderMap
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode, ProcessingRequest, ProcessingResponse
-from outrider_envoy.selection import Chains
+from outrider_envoy.selection import Chains, Told
 
 GROWTH_KIB = 50 * 1024
 KEY = "x-soak-key"
@@ -57,7 +57,7 @@ def main() -> int:
 
 def converse(chains: Chains, chance: random.Random) -> None:
     """One stream of up to six messages, some of them broken, ended at any point."""
-    conversation = Conversation(chains, chance.choice(["soak", "soak", "soak", None, "other"]))
+    conversation = Conversation(chains, Told(chance.choice(["soak", "soak", "soak", None, "other"])))
     let_in = False
     try:
         for _ in range(chance.randrange(1, 7)):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Final, get_args
 
 from outrider.exchange import Exchange
-from outrider.request import Request
 from outrider.response import Response
 from outrider.verdict import has_no_body
 from outrider_envoy.direction import Direction, Kind
@@ -102,13 +101,16 @@ class Answer:
         return status + sized(_MUTATION, self.mutation) if self.mutation else status
 
 
-def request_answer(kind: Kind, exchange: Exchange) -> Answer:
+def request_answer(kind: Kind, exchange: Exchange, *, marks_path: bool) -> Answer:
     """Lets the request on with what the chain changed, and leaves the mark and the reply headers for later."""
     request, body = exchange.request, exchange.new_request_body
     replies = request.reply_changes()
     answer = Answer(kind, _marks(_DECIDED + _replies(replies)) if replies else _PASSED)
-    if request.headers.changed or request.target_changed or body is not None:
-        _change_request(answer, request, body)
+    if request.headers.changed or request.line_changed or body is not None:
+        _check_in_time(kind)
+        answer.mutation = request_changes(request, marks_path=marks_path)
+        if body is not None:
+            answer.replace_body(body, held=kind == "request_body")
         exchange.new_request_body = None
     return answer
 
@@ -135,13 +137,6 @@ def chunk_answers(direction: Direction, came: bytes, goes: bytes, *, last: bool)
     if goes is came:
         return [UNTOUCHED[direction.body]]
     return [b"".join(_common(direction.body, b"", _new_body(goes)))]
-
-
-def _change_request(answer: Answer, request: Request, body: bytes | None) -> None:
-    _check_in_time(answer.kind)
-    answer.mutation = request_changes(request)
-    if body is not None:
-        answer.replace_body(body, held=answer.kind == "request_body")
 
 
 def _check_in_time(kind: Kind) -> None:

@@ -21,8 +21,7 @@ from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest
 from outrider_envoy.proto.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from outrider_envoy.proto.rate_limit_pb2 import RateLimitRequest
 from outrider_envoy.rate_limit_service import RateLimitCheck, RateLimits
-from outrider_envoy.reading import CLIENT_KEY, PEER_KEY
-from outrider_envoy.selection import ROUTE_KEY, Chains
+from outrider_envoy.selection import Chains, Told
 
 _log = logging.getLogger("outrider.envoy")
 
@@ -85,12 +84,10 @@ class Calls:
     def open(self, path: str, metadata: Mapping[str, str]) -> Call | Status:
         """The call of a method, or how it ends if nobody serves it."""
         if path == PROCESS:
-            route, peer = metadata.get(ROUTE_KEY), metadata.get(PEER_KEY)
-            conversation = Conversation(self._chains, route, self._pressure, peer)
+            conversation = Conversation(self._chains, Told.by(metadata), self._pressure)
             return _Process(conversation, self._metrics, self._in_flight)
         if path == CHECK:
-            route, client, peer = (metadata.get(key) for key in (ROUTE_KEY, CLIENT_KEY, PEER_KEY))
-            check = Check(self._chains, route, client, self._pressure, peer)
+            check = Check(self._chains, Told.by(metadata), self._pressure)
             return _Check(CheckRequest, check, self._metrics, self._in_flight)
         if path == RATE_LIMIT and self._rate_limits is not None:
             return _RateLimit(RateLimitCheck(self._rate_limits, self._pressure), self._metrics, self._in_flight)

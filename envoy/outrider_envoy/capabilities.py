@@ -23,7 +23,13 @@ _MISSING: dict[str, dict[Hook, str]] = {
 
 def unsupported(configuration: Configuration) -> list[Mistake]:
     """One mistake for each plugin that needs a phase which the protocol has not, and for what upstreams can't be."""
-    return [*_hooks(configuration), *unforwarded(configuration), *unshown(configuration), *_too_many(configuration)]
+    return [
+        *_hooks(configuration),
+        *_bodies(configuration),
+        *unforwarded(configuration),
+        *unshown(configuration),
+        *_too_many(configuration),
+    ]
 
 
 def unasked(configuration: Configuration) -> Iterator[Mistake]:
@@ -62,6 +68,18 @@ def _hooks(configuration: Configuration) -> Iterator[Mistake]:
                 one.line,
                 f"plugin {one.name}",
                 f"needs {hook}, and {protocol} has not {missing[hook]}",
+                "set gateway.protocol to ext_proc, or leave the plugin out",
+            )
+
+
+def _bodies(configuration: Configuration) -> Iterator[Mistake]:
+    for one in configuration.plugins:
+        if configuration.gateway.protocol == "ext_authz" and "body" in one.plugin.needs().rewrites:
+            yield Mistake(
+                configuration.document.file,
+                one.line,
+                f"plugin {one.name}",
+                "replaces bodies of requests, which ext_authz can't carry",
                 "set gateway.protocol to ext_proc, or leave the plugin out",
             )
 

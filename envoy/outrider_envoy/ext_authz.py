@@ -12,10 +12,11 @@ from outrider.verdict import NO_ROUTE, PASS, UNCHECKED, Reply, Verdict, reply
 from outrider.waiting import Wait
 from outrider_envoy.errors import ProtocolError
 from outrider_envoy.marks import DECIDED
+from outrider_envoy.mutations import line_changes
 from outrider_envoy.overload import refusing
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest, CheckResponse, Status
 from outrider_envoy.reading import checked_fields, checked_request, is_partial, refused_upgrade
-from outrider_envoy.selection import ROUTE_KEY, Chains
+from outrider_envoy.selection import PATH_KEY, ROUTE_KEY, Chains, Told
 from outrider_envoy.wire import number, number_tag, sized, tag, text_header
 
 _log = logging.getLogger("outrider.envoy")
@@ -44,21 +45,13 @@ class Check:
     `receive` gives the answer in bytes, or a `Wait`: let it settle, then call `resume`. `close` at the end.
     """
 
-    def __init__(
-        self,
-        chains: Chains,
-        route: str | None,
-        client: str | None = None,
-        pressure: Pressure | None = None,
-        peer: str | None = None,
-    ) -> None:
+    def __init__(self, chains: Chains, told: Told, pressure: Pressure | None = None) -> None:
         self._chains = chains
-        self._route = route
-        self._client = client
-        self._peer = peer
+        self._told = told
         self._pressure = pressure
         self._exchange: Exchange | None = None
         self._walk: Walk | None = None
+        self._marks_path = False
         self._body: bytes | None = None
         self._broken = False
 
@@ -67,8 +60,10 @@ class Check:
         try:
             if self._pressure is not None and self._pressure.sheds(now):
                 return _refuse_unread(checked_fields(message))
-            request = checked_request(message, self._client, self._peer)
-            named = message.attributes.context_extensions.get(ROUTE_KEY, self._route)
+            request = checked_request(message, self._told.client, self._told.peer)
+            of_route = message.attributes.context_extensions
+            self._marks_path = PATH_KEY in of_route
+            named = of_route.get(ROUTE_KEY, self._told.route)
             chain = self._chains.find(named, request)
             if chain is None:
                 return _denied(reply(request, Refusal(404, NO_ROUTE)))
@@ -114,7 +109,7 @@ class Check:
     def _decide(self, verdict: Verdict) -> bytes:
         if verdict is not PASS:
             return _denied(cast("Reply", verdict))
-        return _ok(cast("Exchange", self._exchange))
+        return _ok(cast("Exchange", self._exchange), marks_path=self._marks_path)
 
     def _refuse(self, error: ProtocolError) -> bytes:
         _log.warning("request refused: %s", error)
@@ -135,7 +130,7 @@ def _whole_body(message: CheckRequest, length: str | None) -> bytes | None:
     return http.raw_body
 
 
-def _ok(exchange: Exchange) -> bytes:
+def _ok(exchange: Exchange, *, marks_path: bool) -> bytes:
     request = exchange.request
     if exchange.new_request_body is not None:
         raise ProtocolError("a plugin replaced the body, which ext_authz can't carry: use ext_proc")
@@ -143,8 +138,7 @@ def _ok(exchange: Exchange) -> bytes:
     for name, values in request.headers.changes():
         # Envoy removes after it sets, and a second option of a name replaces the first.
         parts.append(_header(_SET, name, ", ".join(values)) if values else sized(_REMOVE, name.encode()))
-    if request.target_changed:
-        parts.append(_header(_SET, ":path", request.target))
+    parts += [_header(_SET, *field) for field in line_changes(request, marks_path=marks_path)]
     # Without `append: false` upstream's value would stand beside it.
     parts += [_header(_REPLY, name, ", ".join(values), _REPLACES) for name, values in request.reply_changes()]
     return _PASSED + sized(_OK_RESPONSE, b"".join(parts))

@@ -27,7 +27,7 @@ from outrider_envoy.modes import DUPLEX, NONE, modes_of
 from outrider_envoy.mutations import immediate, refuse_unread
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingRequest
 from outrider_envoy.reading import attribute, is_upgrade, refused_upgrade, request_of, response_of
-from outrider_envoy.selection import Chains
+from outrider_envoy.selection import Chains, Told
 
 _log = logging.getLogger("outrider.envoy")
 
@@ -51,22 +51,18 @@ class Conversation:
         "_final",
         "_kind",
         "_last",
-        "_peer",
         "_pressure",
         "_request",
         "_response",
-        "_route",
+        "_told",
         "_upstream",
         "rest",
     )
 
-    def __init__(
-        self, chains: Chains, route: str | None, pressure: Pressure | None = None, peer: str | None = None
-    ) -> None:
+    def __init__(self, chains: Chains, told: Told, pressure: Pressure | None = None) -> None:
         self.rest: Sequence[bytes] = ()
         self._chains = chains
-        self._route = route
-        self._peer = peer
+        self._told = told
         self._pressure = pressure
         self._exchange: Exchange | None = None
         self._chain: Chain | None = None
@@ -138,8 +134,8 @@ class Conversation:
         if self._pressure is not None and self._pressure.sheds(now):
             self._final = refuse_unread(fields_of(message.request_headers.headers))
             return self._final
-        request = request_of(message, self._peer)
-        chain = self._chains.find(self._route, request, lambda: attribute(message, "xds.route_name"))
+        request = request_of(message, self._told.peer)
+        chain = self._chains.find(self._told.route, request, lambda: attribute(message, "xds.route_name"))
         if chain is None:
             return self._end(reply(request, Refusal(404, NO_ROUTE)))
         self._chain = chain
@@ -240,7 +236,7 @@ class Conversation:
             if active.bodiless and not active.ended:
                 # An upgrade: a body in front of it would never end.
                 exchange.new_request_body = None
-            answer = request_answer(kind, exchange)
+            answer = request_answer(kind, exchange, marks_path=self._told.marks_path)
         else:
             answer = response_answer(kind, exchange, cast("Response", self._upstream))
         return self._fitted(answer) if kind == active.headers else answer.write()

@@ -1,6 +1,6 @@
 """Writes what a chain changed as Envoy's mutations, and its replies as Envoy's immediate responses."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from outrider.request import Request
 from outrider.response import Response
@@ -41,10 +41,26 @@ def changed_headers(changes: Changes) -> bytes:
     return b"".join(out)
 
 
-def request_changes(request: Request) -> bytes:
-    """What the chain changed about the request's headers and target, as a mutation."""
+def request_changes(request: Request, *, marks_path: bool) -> bytes:
+    """What the chain changed about the request's headers and its first line, as a mutation."""
     mutation = changed_headers(request.headers.changes()) if request.headers.changed else b""
-    return mutation + header_set(":path", request.target) if request.target_changed else mutation
+    if request.line_changed:
+        mutation += b"".join(header_set(*field) for field in line_changes(request, marks_path=marks_path))
+    return mutation
+
+
+def line_changes(request: Request, *, marks_path: bool) -> Iterator[tuple[str, str]]:
+    """The headers by which Envoy sends another method, path or query; `marks_path` where `PATH_KEY` came."""
+    if request.upstream_method is not None:
+        yield ":method", request.upstream_method
+    if (path := request.upstream_path) is not None:
+        query = f"?{request.query}" if request.query else ""
+        yield ":path", f"/{path}{query}" if marks_path else path + query
+        if marks_path and "x-forwarded-path" not in request.headers:
+            # Envoy would tell upstream the new one.
+            yield "x-forwarded-path", request.path
+    elif request.query_changed:
+        yield ":path", request.target
 
 
 def response_changes(request: Request, response: Response) -> bytes:

@@ -18,11 +18,6 @@ ATTRIBUTES = "envoy.filters.http.ext_proc"
 """The key under which Envoy sends the attributes of ext_proc."""
 PARTIAL_BODY = "x-envoy-auth-partial-body"
 
-CLIENT_KEY = "outrider-client"
-"""The gRPC initial metadata in which ext_authz tells the client's address; `source` there is always the peer."""
-
-PEER_KEY = "outrider-peer"
-"""The gRPC initial metadata in which Envoy tells the client's certificate, as percent-encoded PEM."""
 PEERS = 1_024
 """How many certificates are kept taken apart; a client shows the same one with each of its requests."""
 
@@ -30,7 +25,7 @@ PEERS = 1_024
 def request_of(message: ProcessingRequest, peer: str | None = None) -> Request:
     """The request of an ext_proc stream; raises `ProtocolError` if it has no method or path.
 
-    `peer` is what came under `PEER_KEY`.
+    `peer` is the client's certificate as Envoy tells it.
     """
     return _request(fields_of(message.request_headers.headers), lambda: _source_address(message), peer)
 

@@ -1,7 +1,8 @@
 """Which chain a request belongs to."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
+from typing import NamedTuple
 
 from outrider.chain import Chain
 from outrider.plain_path import plain_path
@@ -11,6 +12,31 @@ from outrider.routing import Asked, Matchable, rules
 from outrider_envoy.errors import ProtocolError
 
 ROUTE_KEY = "outrider-route"
+PATH_KEY = "outrider-path"
+"""Beside it, from an Envoy of ours: its route takes a path that begins with two slashes for one below the service's.
+
+Downstream can't send such a path, since Envoy merges slashes.
+"""
+CLIENT_KEY = "outrider-client"
+"""In which ext_authz tells the client's address; `source` there is always the peer."""
+PEER_KEY = "outrider-peer"
+"""In which Envoy tells the client's certificate, as percent-encoded PEM."""
+
+
+class Told(NamedTuple):
+    """What Envoy tells of a call in its initial metadata."""
+
+    route: str | None = None
+    client: str | None = None
+    peer: str | None = None
+    marks_path: bool = False
+
+    @classmethod
+    def by(cls, metadata: Mapping[str, str]) -> "Told":
+        get = metadata.get
+        return cls(get(ROUTE_KEY), get(CLIENT_KEY), get(PEER_KEY), PATH_KEY in metadata)
+
+
 """The gRPC initial metadata (ext_proc) or context extension (ext_authz) in which Envoy names the route."""
 
 _LONGEST = 8192

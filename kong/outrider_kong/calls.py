@@ -89,6 +89,10 @@ def _service(raw: bytes) -> str:
     return decoded(service.name or service.id)
 
 
+def _service_path(raw: bytes) -> str:
+    return decoded(pb.Service.FromString(raw).path)
+
+
 def _consumer(raw: bytes) -> pb.Consumer:
     return pb.Consumer.FromString(raw)
 
@@ -128,6 +132,7 @@ GET_CLIENT: Final = _call("kong.client.get_forwarded_ip", None, _text)
 GET_BODY: Final = _call("kong.request.get_raw_body", None, _request_body)
 GET_ROUTE: Final = _call("kong.router.get_route", None, _route)
 GET_SERVICE: Final = _call("kong.router.get_service", None, _service)
+GET_SERVICE_PATH: Final = _call("kong.router.get_service", None, _service_path)
 GET_STATUS: Final = _call("kong.response.get_status", None, _number)
 # kong.service.response.get_headers answers nothing over this protocol.
 GET_RESPONSE_HEADERS: Final = _call("kong.response.get_headers", pb.Int(v=HEADERS_CAP), _fields)
@@ -182,6 +187,15 @@ def clear_request_header(name: str) -> Call:
 
 def set_query(query: str) -> Call:
     return _call("kong.service.request.set_raw_query", pb.Text(v=encoded(query)))
+
+
+def set_path(service: str, path: str) -> Call:
+    """Sets the whole path that upstream gets: below the service's own."""
+    return _call("kong.service.request.set_path", pb.Text(v=encoded(service.removesuffix("/") + path)))
+
+
+def set_method(method: str) -> Call:
+    return _call("kong.service.request.set_method", pb.Text(v=encoded(method)))
 
 
 def set_request_body(body: bytes) -> Call:

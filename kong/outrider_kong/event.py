@@ -161,14 +161,15 @@ class Serving:
         if verdict is not PASS:
             return [*state, reply_call(cast("Reply", verdict))]
         request = exchange.request
+        changes = request_changes(exchange, (yield from _service_path(request)))
         if before is None:
             who = yield from self._consumers.handed(request)
-            return [*request_changes(exchange), *reply_headers(request.reply_changes()), *who, *state]
+            return [*changes, *reply_headers(request.reply_changes()), *who, *state]
         if not before.learn(request, self._chain.identity_headers):
-            return [*request_changes(exchange), *state]
+            return [*changes, *state]
         who = yield from self._consumers.handed(request)
         so_far = calls.set_facts(facts.to_text(before.to_text()))
-        return [*request_changes(exchange), *reply_headers(before.reply), *who, so_far, *state]
+        return [*changes, *reply_headers(before.reply), *who, so_far, *state]
 
     def _later(self, exchange: Exchange, before: ReplyHeaders) -> Generator[Wanted, Answers, list[Call]]:
         """The reply headers, if the response's hooks have changed them."""
@@ -224,6 +225,14 @@ def _walked(walk: Walk, read_body: _ReadBody) -> Generator[Wanted, Answers, Verd
         return cast("Verdict", stop.value)
     finally:
         walk.close()
+
+
+def _service_path(request: Request) -> Generator[Wanted, Answers, str]:
+    """The service's own path, asked for only where a plugin has written one to put behind it."""
+    if request.upstream_path is None:
+        return ""
+    (path,) = yield (calls.GET_SERVICE_PATH,)
+    return cast("str", path)
 
 
 def _request_body(request: Request) -> Generator[Wanted, Answers, bytes]:

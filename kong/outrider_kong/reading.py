@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from outrider.authority import split_authority
 from outrider.chain import Chain
 from outrider.headers import Fields, Headers
 from outrider.needs import Fact
-from outrider.request import Request, Route, split_authority
+from outrider.received import Route
+from outrider.request import Request
 from outrider.response import Response
 from outrider_kong import calls
 from outrider_kong.calls import HEADERS_CAP, Call

@@ -11,6 +11,8 @@ from outrider_kong.calls import (
     clear_request_header,
     clear_response_header,
     exit_with,
+    set_method,
+    set_path,
     set_query,
     set_reply_headers,
     set_request_body,
@@ -20,8 +22,8 @@ from outrider_kong.calls import (
 )
 
 
-def request_changes(exchange: Exchange) -> Iterator[Call]:
-    """Lets the request on with what the chain changed."""
+def request_changes(exchange: Exchange, service: str) -> Iterator[Call]:
+    """Lets the request on with what the chain changed; `service` is the service's own path."""
     request = exchange.request
     if request.headers.changed:
         changes = list(request.headers.changes())
@@ -30,7 +32,11 @@ def request_changes(exchange: Exchange) -> Iterator[Call]:
                 yield clear_request_header(name)
         if kept := [(name, values) for name, values in changes if values]:
             yield set_request_headers(kept)
-    if request.target_changed:
+    if request.upstream_method is not None:
+        yield set_method(request.upstream_method)
+    if request.upstream_path is not None:
+        yield set_path(service, request.upstream_path)
+    if request.query_changed:
         yield set_query(request.query)
     if exchange.new_request_body is not None:
         yield set_request_body(exchange.new_request_body)

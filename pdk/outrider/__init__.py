@@ -9,7 +9,8 @@ from outrider.log_record import LogRecord
 from outrider.needs import Needs
 from outrider.peer import Peer
 from outrider.plugin import BodyReply, Plugin, Reply
-from outrider.request import Request, Route
+from outrider.received import Route
+from outrider.request import Request
 from outrider.response import Refusal, Response
 from outrider.runtime import Runtime
 

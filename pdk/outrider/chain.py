@@ -6,9 +6,10 @@ from outrider.auth import Auth
 from outrider.carried import Carried
 from outrider.exchange import Exchange
 from outrider.handover import State, request_of, state_of
-from outrider.needs import BODY_HOOKS, PEER, RESPONSE_HOOKS, Fact, Hook
+from outrider.needs import BODY_HOOKS, PEER, RESPONSE_HOOKS, Fact, Hook, Rewrite
 from outrider.progress import Progress
-from outrider.request import Request, Route
+from outrider.received import Route
+from outrider.request import Request
 from outrider.slot import Slot
 
 
@@ -16,7 +17,7 @@ class Chain:
     """What runs for the requests of one route, by falling priority.
 
     Everything a gateway must know in advance is the union over all instances that could run: `hooks`, `facts`,
-    `resizes`, `reply_headers`. `budget` is how many seconds the hooks of one message may take in all.
+    `resizes`, `rewrites`, `reply_headers`. `budget` is how many seconds the hooks of one message may take in all.
     """
 
     def __init__(self, route: Route, slots: Iterable[Slot] = (), identity_headers: Iterable[str] = ()) -> None:
@@ -29,6 +30,7 @@ class Chain:
         self.reads_bodies = bool(self.hooks & BODY_HOOKS)
         self.needs_response = bool(self.hooks & RESPONSE_HOOKS)
         self.resizes: frozenset[Hook] = frozenset(hook for need in needs for hook in need.resizes)
+        self.rewrites: frozenset[Rewrite] = frozenset(one for need in needs for one in need.rewrites)
         self.facts: frozenset[Fact] = frozenset(fact for need in needs for fact in need.facts)
         self._tells_peer = PEER in self.facts
         self.reply_headers = frozenset(name.lower() for need in needs for name in need.reply_headers)
@@ -44,6 +46,7 @@ class Chain:
         request.route = self.route
         request.headers.strip(self.identity_headers.difference(but) if but else self.identity_headers)
         request.declare_reply_headers(self.reply_headers)
+        request.declare_rewrites(self.rewrites)
         request.tells_peer = self._tells_peer
         request.carried = Carried() if self._auths > 1 else None
         request.challenges = ()

@@ -9,7 +9,7 @@ from outrider.config.precedence import Candidates
 from outrider.config.routes import Route as RouteSettings
 from outrider.consumer import Consumer
 from outrider.metrics import Metrics
-from outrider.request import Route
+from outrider.received import Route
 from outrider.slot import Slot
 from outrider.step import Step
 

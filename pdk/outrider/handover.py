@@ -15,6 +15,7 @@ def state_of(request: Request) -> State:
     return {
         "method": request.method,
         "target": request.target,
+        "upstream": [request.upstream_method, request.upstream_path],
         "headers": [list(field) for field in request.headers.fields()],
         "authority": request.authority,
         "scheme": request.scheme,
@@ -39,6 +40,7 @@ def request_of(state: State, reply_names: frozenset[str]) -> Request:
     )
     request.headers.seal()
     request.id, request.trace_id = state["id"], state["trace_id"]
+    request.restore_line(*state["upstream"])
     request.context = state["context"]
     identify(request, state["identity"])
     request.declare_reply_headers(reply_names)

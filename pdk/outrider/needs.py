@@ -17,6 +17,7 @@ Hook = Literal[
     "on_log",
 ]
 Fact = Literal["headers", "method", "path", "host", "client", "peer"]
+Rewrite = Literal["path", "method", "body"]
 
 HOOKS: tuple[Hook, ...] = get_args(Hook)
 CHUNK_HOOKS: frozenset[Hook] = frozenset({"on_request_chunk", "on_response_chunk"})
@@ -26,6 +27,7 @@ RESPONSE_HOOKS: frozenset[Hook] = frozenset({"on_response", "on_response_body", 
 PEER: Fact = "peer"
 """The client's certificate, which is dear: asked for only by who needs it."""
 FACTS: frozenset[Fact] = frozenset(get_args(Fact)) - {PEER}
+REWRITES: frozenset[Rewrite] = frozenset(get_args(Rewrite))
 
 ATTRIBUTES: Mapping[str, Fact] = {
     "headers": "headers",
@@ -52,6 +54,9 @@ class Needs:
     `identity_headers`: names that only Outrider may set; what downstream sends under them is removed.
     `resizes`: chunk hooks that may return more or fewer bytes than they got, so also ones that hold bytes back.
     `optional`: hooks that it can live without behind a gateway that has no such phase.
+    `rewrites`: what it may change about a request beside headers and query. For `path` and `method` to set
+    `request.upstream_path` and `request.upstream_method` without it is an error; with `body` a gateway that can't
+    replace bodies refuses the plugin when the file is loaded, and without it when a request comes.
     """
 
     facts: frozenset[Fact] = FACTS
@@ -60,11 +65,12 @@ class Needs:
     identity_headers: tuple[str, ...] = ()
     resizes: frozenset[Hook] = frozenset()
     optional: frozenset[Hook] = frozenset()
+    rewrites: frozenset[Rewrite] = frozenset()
 
     def __post_init__(self) -> None:
         """Raises `PluginError` for what no gateway knows: a hook that never runs, a header that is never removed."""
         hooks = (("hooks", HOOKS), ("resizes", CHUNK_HOOKS), ("optional", HOOKS))
-        for field, known in (("facts", FACTS | {PEER}), *hooks):
+        for field, known in (("facts", FACTS | {PEER}), *hooks, ("rewrites", REWRITES)):
             if unknown := set(getattr(self, field) or ()).difference(known):
                 raise PluginError(f"Needs.{field} has {sorted(unknown)}: choose from {', '.join(sorted(known))}")
         for field in ("reply_headers", "identity_headers"):

@@ -4,16 +4,17 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from outrider.carried import Carried
 from outrider.consumer import JSON, Consumer
 from outrider.errors import ContractError, ReplyError, UndeclaredError
 from outrider.headers import Headers, HeaderSource
-from outrider.paths import normal_path
+from outrider.needs import REWRITES, Rewrite
 from outrider.peer import Peer
+from outrider.received import Received, Route
 from outrider.reply_headers import SENT, ReplyHeaders
+from outrider.request_line import checked_method, checked_path
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:=@/+-]{1,128}")
 _NOT_IN_QUERY = re.compile(r"[^\x21\x22\x24-\x7e]")  # all but printable ASCII without the fragment's #
@@ -24,21 +25,8 @@ def is_grpc_type(content_type: str) -> bool:
     return content_type == "application/grpc" or content_type.startswith(("application/grpc+", "application/grpc;"))
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The route that the gateway chose, and its service."""
-
-    name: str
-    service: str = ""
-    tags: tuple[str, ...] = field(default=())
-
-
-_NO_ROUTE = Route("")
 _NO_CLAIMS: Mapping[str, JSON] = {}
 _NO_NAMES: frozenset[str] = frozenset()
-
-
-_PORT = re.compile(r"[0-9]{1,5}")
 
 
 class RequestState(NamedTuple):
@@ -47,6 +35,8 @@ class RequestState(NamedTuple):
     headers: Headers
     query: str
     query_changed: bool
+    upstream_path: str | None
+    upstream_method: str | None
     reply_headers: Headers | None
     context: dict[str, JSON]
     consumer: Consumer | None
@@ -61,27 +51,26 @@ def is_request_id(text: str) -> bool:
     return _REQUEST_ID.fullmatch(text) is not None
 
 
-class Request:
+class Request(Received):
     """One request on its way from downstream to upstream.
 
     `path` and `query` are raw, as downstream sent them (`query` without `?`); `normal_path` is what policies
     compare. `host` is lower-case and without `port`. `client` is the caller's address as the gateway believes
-    it. Set `headers` and `query` to change what upstream gets, `reply_headers` for what downstream gets
-    whatever answers, `consumer` to say who calls, and `context` to hand plain JSON data to later phases.
-    `trace_id` is the trace that the request belongs to, 32 hexadecimal digits, empty without one.
+    it. Set `headers`, `query`, `upstream_path` and `upstream_method` to change what upstream gets, `reply_headers`
+    for what downstream gets whatever answers, `consumer` to say who calls, and `context` to hand plain JSON data to
+    later phases. `trace_id` is the trace that the request belongs to, 32 hexadecimal digits, empty without one.
     """
 
     __slots__ = (
-        "_authority",
-        "_client",
         "_headers",
         "_id",
-        "_path",
-        "_peer",
         "_query",
         "_query_changed",
         "_reply_headers",
         "_reply_names",
+        "_rewrites",
+        "_upstream_method",
+        "_upstream_path",
         "body_skipped",
         "carried",
         "challenges",
@@ -89,10 +78,6 @@ class Request:
         "consumer",
         "context",
         "credential",
-        "method",
-        "route",
-        "scheme",
-        "tells_peer",
         "trace_id",
     )
 
@@ -108,20 +93,17 @@ class Request:
         peer: Peer | Callable[[], Peer | None] | None = None,
         route: Route | None = None,
     ) -> None:
-        self.method = method
-        self.scheme = scheme
         self._headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
-        self.route: Route = route or _NO_ROUTE
         self.context: dict[str, JSON] = {}
         self.consumer: Consumer | None = None
         self.credential: str | None = None
         self.claims: Mapping[str, JSON] = _NO_CLAIMS
-        self._path, _, self._query = target.partition("?")
+        path, _, self._query = target.partition("?")
+        super().__init__(method, path, authority=authority, scheme=scheme, client=client, peer=peer, route=route)
         self._query_changed = False
-        self._authority = authority
-        self._client = client
-        self._peer = peer
-        self.tells_peer = True
+        self._upstream_path: str | None = None
+        self._upstream_method: str | None = None
+        self._rewrites = REWRITES
         self._id = ""
         self.trace_id = ""
         self.body_skipped = False
@@ -140,14 +122,31 @@ class Request:
         raise ContractError("request.headers was replaced: change it in place")
 
     @property
-    def path(self) -> str:
-        """The raw path, without the query."""
-        return self._path
+    def upstream_method(self) -> str | None:
+        """The method that upstream gets; None for downstream's own.
+
+        Setting it raises `ReplyError` for what is no method of upstreams, and where downstream sent HEAD or CONNECT.
+        """
+        return self._upstream_method
+
+    @upstream_method.setter
+    def upstream_method(self, method: str) -> None:
+        self._check_declared("method")
+        self._upstream_method = checked_method(method, self._method)
 
     @property
-    def normal_path(self) -> str:
-        """The path with escapes, dots and doubled slashes resolved: compare this one, never `path`."""
-        return normal_path(self._path)
+    def upstream_path(self) -> str | None:
+        """The raw path below the service's own that upstream gets, in place of what the route leaves of `path`.
+
+        None for that. Setting it raises `ReplyError` for what is no path, already percent-encoded, and for segments
+        of dots.
+        """
+        return self._upstream_path
+
+    @upstream_path.setter
+    def upstream_path(self, path: str) -> None:
+        self._check_declared("path")
+        self._upstream_path = checked_path(path)
 
     @property
     def query(self) -> str:
@@ -168,41 +167,14 @@ class Request:
         return f"{self._path}?{self._query}" if self._query else self._path
 
     @property
-    def target_changed(self) -> bool:
-        """For adapters: whether a plugin changed the request target."""
+    def line_changed(self) -> bool:
+        """For adapters: whether a plugin changed the method, the path or the query."""
+        return self._query_changed or self._upstream_path is not None or self._upstream_method is not None
+
+    @property
+    def query_changed(self) -> bool:
+        """For adapters: whether a plugin changed the query."""
         return self._query_changed
-
-    @property
-    def authority(self) -> str:
-        """Host and port as sent: the Host header or `:authority`."""
-        return self._authority
-
-    @property
-    def host(self) -> str:
-        return split_authority(self._authority)[0]
-
-    @property
-    def port(self) -> int | None:
-        return split_authority(self._authority)[1]
-
-    @property
-    def client(self) -> str:
-        """The caller's IP address, as far as the gateway trusts what it was told."""
-        if not isinstance(self._client, str):
-            self._client = self._client()
-        return self._client
-
-    @property
-    def peer(self) -> Peer | None:
-        """The client by the certificate that it has shown in TLS; None if it has shown none.
-
-        A plugin that looks at it declares the fact `peer` in `needs()`: the gateway sends it to nobody else.
-        """
-        if not self.tells_peer:
-            raise UndeclaredError("request.peer needs the fact 'peer': add it to needs() of this plugin")
-        if callable(self._peer):
-            self._peer = self._peer()
-        return self._peer
 
     @property
     def id(self) -> str:
@@ -232,6 +204,19 @@ class Request:
         """For the chain: the names that may be set in `reply_headers`, which are empty again."""
         self._reply_names = names
         self._reply_headers = None
+
+    def declare_rewrites(self, rewrites: frozenset[Rewrite]) -> None:
+        """For the chain: what its plugins have declared in `needs()`."""
+        self._rewrites = rewrites
+
+    def restore_line(self, method: str | None, path: str | None) -> None:
+        """For handing over: the method and the path that upstream got."""
+        self._upstream_method, self._upstream_path = method, path
+
+    def _check_declared(self, rewrite: Rewrite) -> None:
+        if rewrite not in self._rewrites:
+            remedy = f"add Needs(rewrites=frozenset({{{rewrite!r}}})) to needs() of this plugin"
+            raise UndeclaredError(f"request.upstream_{rewrite} was set and not declared: {remedy}")
 
     def seal_reply_headers(self) -> None:
         """For the chain: they have been sent, and a change would change nothing."""
@@ -273,6 +258,8 @@ class Request:
             self.headers.copy(),
             self._query,
             self._query_changed,
+            self._upstream_path,
+            self._upstream_method,
             self._reply_headers.copy() if self._reply_headers is not None else None,
             deepcopy(self.context),
             self.consumer,
@@ -286,21 +273,10 @@ class Request:
         """For the chain: undoes what a failed hook changed."""
         self.headers.adopt(state.headers)
         self._query, self._query_changed = state.query, state.query_changed
+        self._upstream_path, self._upstream_method = state.upstream_path, state.upstream_method
         self._reply_headers, self.context = state.reply_headers, state.context
         self.consumer, self.credential, self.claims = state.consumer, state.credential, state.claims
         self._id, self.trace_id = state.id, state.trace_id
 
     def __repr__(self) -> str:
-        return f"<Request {self.method} {self._path} route={self.route.name}>"
-
-
-def split_authority(authority: str) -> tuple[str, int | None]:
-    """Host (lower-case, IPv6 without brackets) and port of an authority (RFC 3986, section 3.2)."""
-    host, port = authority, ""
-    if authority.startswith("["):
-        host, _, rest = authority[1:].partition("]")
-        port = rest.removeprefix(":")
-    elif authority.count(":") == 1:
-        host, _, port = authority.partition(":")
-    # A trailing dot names the same host (RFC 3986, section 3.2.2).
-    return host.lower().removesuffix("."), int(port) if _PORT.fullmatch(port) else None
+        return f"<Request {self._method} {self._path} route={self.route.name}>"

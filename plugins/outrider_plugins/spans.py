@@ -4,7 +4,7 @@ import time
 from typing import NamedTuple, TypedDict
 
 from outrider import Consumer, LogRecord, Request, Route
-from outrider.request import split_authority
+from outrider.authority import split_authority
 
 _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 _LONGEST = 1024  # characters of one attribute: paths and user agents are written by strangers

@@ -65,6 +65,15 @@ def test_a_new_query_goes_upstream_in_the_path() -> None:
     assert sets(answer.request_headers.response) == [(":path", b"/a//b?b=%20", False)]
 
 
+def test_an_envoy_of_somebody_elses_gets_the_new_path_as_it_is() -> None:
+    def change(request: Request) -> None:
+        request.upstream_path = "/new"
+        request.upstream_method = "PUT"
+
+    answer = Stream(acts(on_request=change)).say(ask.request_headers(path="/a?a=1"))
+    assert sets(answer.request_headers.response) == [(":method", b"PUT", False), (":path", b"/new?a=1", False)]
+
+
 def test_a_new_status_goes_downstream() -> None:
     def change(_: Request, response: Response) -> None:
         response.status = 418

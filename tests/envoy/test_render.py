@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.rendering import PLUGINS, Read, configurations, manager, per_route, rendered, the_filter
+from harness.rendering import PLUGINS, Read, configurations, manager, per_route, planned, rendered, the_filter
 from outrider.auth import IDENTITY_HEADERS
 from outrider_envoy.capabilities import unsupported
+from outrider_envoy.render import pieces
 
 
 @pytest.fixture
@@ -58,6 +59,27 @@ def test_each_route_tells_the_workers_its_name(read: Read) -> None:
     assert metadata == [{"key": "outrider-route", "value": "one"}]
     document = rendered(read("{name: headers}", protocol="ext_authz"))
     assert per_route(document, "two")["check_settings"]["context_extensions"] == {"outrider-route": "two"}
+
+
+def test_a_route_whose_plugins_write_paths_says_that_it_takes_marked_ones(read: Read) -> None:
+    marked = {"outrider-route": "one", "outrider-path": "marked"}
+    document = rendered(read("{name: rewrites}"))
+    metadata = per_route(document, "one")["overrides"]["grpc_initial_metadata"]
+    assert {one["key"]: one["value"] for one in metadata} == marked
+    assert the_filter(document)["mutation_rules"]["allow_expression"] == {"regex": ":method"}
+    document = rendered(read("{name: rewrites}", protocol="ext_authz"))
+    assert per_route(document, "one")["check_settings"]["context_extensions"] == marked
+
+
+def test_the_routes_of_another_envoy_take_no_marked_paths(read: Read) -> None:
+    routes = next(piece.content for piece in pieces(planned(read("{name: rewrites}"))) if piece.name == "routes")
+    metadata = next(iter(routes["one"].values()))["overrides"]["grpc_initial_metadata"]
+    assert metadata == [{"key": "outrider-route", "value": "one"}]
+
+
+def test_a_plugin_that_replaces_bodies_is_refused_where_the_protocol_carries_none(read: Read) -> None:
+    (mistake,) = unsupported(read("{name: rewrites}", protocol="ext_authz"))
+    assert "plugin rewrites: replaces bodies of requests, which ext_authz can't carry" in str(mistake)
 
 
 @pytest.mark.parametrize("protocol", ["ext_proc", "ext_authz"])

@@ -11,7 +11,7 @@ from harness.chains import acts, change, passes, returns
 from harness.kong_instances import kong
 from outrider import Refusal, Request, Response
 from outrider.needs import Fact
-from outrider.request import Route
+from outrider.received import Route
 from outrider_kong.proto import pluginsocket_pb2 as pb
 
 HEADERS, GET = "kong.request.get_headers", "kong.ctx.shared.get"

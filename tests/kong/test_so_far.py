@@ -8,7 +8,7 @@ from outrider import Auth, Consumer, Identity, Request, Runtime
 from outrider.auth import IDENTITY_HEADERS
 from outrider.chain import Chain
 from outrider.metrics import Metrics
-from outrider.request import Route
+from outrider.received import Route
 from outrider.slot import Slot
 from outrider.step import Step
 from outrider.verdict import PASS

@@ -6,10 +6,11 @@ import pytest
 
 from outrider import Headers, Identity, Needs, Plugin, Refusal, Request, Response
 from outrider.auth import Auth
+from outrider.authority import split_authority
 from outrider.chain import Chain
 from outrider.consumer import Consumer, Consumers
 from outrider.errors import HeaderError, PluginError
-from outrider.request import Route, split_authority
+from outrider.received import Route
 from outrider.testing import run
 
 

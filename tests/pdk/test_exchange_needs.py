@@ -10,7 +10,7 @@ from outrider.auth import IDENTITY_HEADERS
 from outrider.chain import Chain
 from outrider.metrics import Metrics
 from outrider.needs import Fact, Hook
-from outrider.request import Route
+from outrider.received import Route
 from outrider.slot import Slot
 from outrider.step import Step
 from outrider.testing import run

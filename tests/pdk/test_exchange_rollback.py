@@ -17,6 +17,7 @@ def touch_request(request: Request, *_: object) -> None:
     request.headers.append("x-new", "1")
     request.headers.discard("x-gone")
     request.query = "changed=1"
+    request.upstream_path, request.upstream_method = "/changed", "PUT"
     request.reply_headers["x-reply"] = "changed"
     request.context["list"].append("changed")
     request.context["new"] = True
@@ -98,7 +99,8 @@ def test_a_failed_hook_changes_nothing_about_the_request(hook: str, ending: str)
     assert outcome.upstream is request
     assert dict(request.headers) == {"x-kept": "kept", "x-gone": "still there", "x-request-id": "kept"}
     assert not request.headers.changed
-    assert (request.target, request.target_changed) == ("/path?kept=1", False)
+    assert (request.target, request.line_changed) == ("/path?kept=1", False)
+    assert (request.upstream_path, request.upstream_method) == (None, None)
     assert outcome.headers == {"x-reply": "kept"}
     assert request.context == {"list": ["kept"]}
     assert (request.consumer, request.credential, request.claims) == (Consumer("kept"), "kept", {"kept": True})

@@ -1,10 +1,10 @@
 import pytest
 
 from outrider import Headers, Request
+from outrider.authority import split_authority
 from outrider.errors import ReplyError, UndeclaredError
 from outrider.narrow_request import NarrowRequest
 from outrider.needs import Needs
-from outrider.request import split_authority
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ def test_path_and_query_are_raw() -> None:
 
 def test_a_new_query_changes_the_target() -> None:
     request = Request("GET", "/a?x=1")
-    assert not request.target_changed
+    assert not request.line_changed
     request.query = ""
-    assert request.target_changed
+    assert request.line_changed
     assert request.target == "/a"
 
 
@@ -109,7 +109,7 @@ def test_restore_undoes_everything_that_a_hook_can_change() -> None:
     request.restore(before)
     assert request.headers["a"] == "1"
     assert request.query == "x=1"
-    assert not request.target_changed
+    assert not request.line_changed
     assert request.reply_changes() == []
     assert request.context == {"list": [1]}
     assert request.credential is None

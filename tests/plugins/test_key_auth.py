@@ -91,7 +91,7 @@ def test_the_query_may_carry_the_key_and_the_rest_of_it_stays_as_it_was() -> Non
 def test_a_query_without_the_key_is_not_touched() -> None:
     plugin = KeyAuth(query="key")
     sent = upstream(ask(plugin, Request(target="/?a=b", headers={"x-api-key": "alice-key"})))
-    assert not sent.target_changed
+    assert not sent.line_changed
 
 
 def test_a_cookie_may_carry_the_key_and_the_others_stay() -> None:

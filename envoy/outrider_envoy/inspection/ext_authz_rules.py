@@ -7,9 +7,9 @@ from outrider_envoy.inspection.asking_rules import longest_answer
 from outrider_envoy.inspection.finding import Rule, Words, mistake, warning
 from outrider_envoy.inspection.section import number, part, parts, seconds_of, text
 from outrider_envoy.limits import BODY_LIMIT
-from outrider_envoy.reading import CLIENT_KEY
 from outrider_envoy.render.filters import message_timeout
 from outrider_envoy.render.plan import Section, seconds
+from outrider_envoy.selection import CLIENT_KEY
 
 _BASE, _LONGEST = 1.0, 10.0  # seconds, of a retry policy without a back-off
 HUNDRED: Final = {"": 100, "HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}

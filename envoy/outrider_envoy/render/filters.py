@@ -12,11 +12,10 @@ from outrider_envoy.limits import BODY_LIMIT
 from outrider_envoy.marks import NAMESPACE
 from outrider_envoy.modes import processing_mode
 from outrider_envoy.proto.ext_proc_pb2 import ProcessingMode
-from outrider_envoy.reading import PEER_KEY
 from outrider_envoy.render.clusters import WORKERS, team, workers_cluster
 from outrider_envoy.render.plan import Plan, Section, seconds, typed
 from outrider_envoy.render.proxies import client_metadata
-from outrider_envoy.selection import ROUTE_KEY
+from outrider_envoy.selection import PATH_KEY, PEER_KEY, ROUTE_KEY
 
 EXT_PROC = "envoy.filters.http.ext_proc"
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
@@ -46,7 +45,7 @@ def route_filter(plan: Plan, chain: Chain | None) -> Section:
     if chain is None or not chain.slots:
         fields: Section = {"disabled": True}
     elif ext_proc:
-        fields = {"overrides": _overrides(chain)}
+        fields = {"overrides": _overrides(plan, chain)}
     else:
         fields = {"check_settings": _check_settings(plan, chain)}
     return typed(f"envoy.extensions.filters.http.{kind}", **fields)
@@ -66,8 +65,7 @@ def _ext_proc(plan: Plan) -> Section:
         failure_mode_allow=False,
         message_timeout=seconds(message_timeout(plan)),
         processing_mode={"request_header_mode": "SEND", "response_header_mode": "SKIP"},
-        # What Envoy would not do is an error, not a silence.
-        mutation_rules={"disallow_is_error": True},
+        mutation_rules=_mutation_rules(plan),
         route_cache_action="RETAIN",
         metadata_options={"receiving_namespaces": {"untyped": [NAMESPACE]}},
         # The answer to a header message says how much of the body its chain wants.
@@ -77,11 +75,26 @@ def _ext_proc(plan: Plan) -> Section:
     return {"name": EXT_PROC, "typed_config": config}
 
 
-def _overrides(chain: Chain) -> Section:
+def _mutation_rules(plan: Plan) -> Section:
+    # What Envoy would not do is an error, not a silence.
+    rules: Section = {"disallow_is_error": True}
+    if plan.is_live or any("method" in chain.rewrites for chain in plan.chains.values()):
+        return rules | {"allow_expression": {"regex": ":method"}}
+    return rules
+
+
+def _overrides(plan: Plan, chain: Chain) -> Section:
+    told = [{"key": key, "value": value} for key, value in _told(plan, chain).items()]
     return {
         "processing_mode": _in_json(processing_mode(chain).SerializeToString()),
-        "grpc_initial_metadata": [{"key": ROUTE_KEY, "value": chain.route.name}, *_peer([chain])],
+        "grpc_initial_metadata": [*told, *_peer([chain])],
     }
+
+
+def _told(plan: Plan, chain: Chain) -> dict[str, str]:
+    """What the workers are told of a route."""
+    marks = {PATH_KEY: "marked"} if plan.has_routes and "path" in chain.rewrites else {}
+    return {ROUTE_KEY: chain.route.name} | marks
 
 
 def _peer(chains: Iterable[Chain]) -> list[Section]:
@@ -115,7 +128,7 @@ def _ext_authz(plan: Plan) -> Section:
 
 def _check_settings(plan: Plan, chain: Chain) -> Section:
     reads = "on_request_body" in chain.hooks
-    settings: Section = {"context_extensions": {ROUTE_KEY: chain.route.name} | ({BODY_KEY: WHOLE} if reads else {})}
+    settings: Section = {"context_extensions": _told(plan, chain) | ({BODY_KEY: WHOLE} if reads else {})}
     if plan.is_live:
         # What all routes say together is not joined with what one says, as it is for ext_proc.
         settings["grpc_service"] = _grpc_service(plan, workers_cluster(plan), [chain])

@@ -1,6 +1,6 @@
 """What an Envoy of somebody else's needs, piece by piece: the same that `bootstrap` is made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from outrider_envoy.render.clusters import workers
@@ -21,6 +21,7 @@ class Piece:
 
 def pieces(plan: Plan) -> list[Piece]:
     """Everything but the clusters of the services and where a route leads: these are the owner's."""
+    plan = replace(plan, has_routes=False)
     limit = [Piece("buffer_limit", _BUFFERS, BUFFER_LIMIT)] if plan.holds_bodies else []
     proxies = [Piece("behind_trusted_proxies", _PROXIES, found)] if (found := needed_of_proxies(plan)) else []
     return [

@@ -34,6 +34,8 @@ class Plan:
     """The folder of the files that a running Envoy watches; None for a bootstrap that holds everything."""
     teams: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """With a folder: the workers that take turns while Envoy runs. `workers` are those of one of these."""
+    has_routes: bool = True
+    """Whether the routes are ours too, or those of an Envoy of somebody else's."""
     worker_tls: WorkerTls | None = None
     """For workers on another machine."""
     targets: Mapping[str, tuple[Target, ...]] = field(default_factory=dict[str, tuple[Target, ...]])

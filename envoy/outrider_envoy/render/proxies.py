@@ -2,8 +2,8 @@
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from outrider_envoy.reading import CLIENT_KEY
 from outrider_envoy.render.plan import Plan, Section, typed
+from outrider_envoy.selection import CLIENT_KEY
 
 _XFF = "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig"
 

@@ -8,8 +8,9 @@ that takes every one.
 from collections.abc import Iterator
 
 from outrider.chain import Chain
+from outrider.config import Route
 from outrider.route_table import Candidate, Hosts, RouteTable
-from outrider.routing import rules
+from outrider.routing import Rule, rules
 from outrider.verdict import NO_ROUTE
 from outrider_envoy.render.filters import filter_name, route_filter
 from outrider_envoy.render.forwarded import SNI_HEADER, forwarded, forwarded_prefix
@@ -44,6 +45,7 @@ class _Routes:
     def __init__(self, plan: Plan) -> None:
         self._port = plan.configuration.gateway.listen.port
         self._routes = {route.name: route for route in plan.configuration.routes}
+        self._chains = plan.chains
         self._filters = {name: for_filters(plan, chain) for name, chain in plan.chains.items()}
         self._no_filters = for_filters(plan, None)
         same = {(route.service.name, route.preserve_host): route for route in plan.configuration.routes}
@@ -70,6 +72,9 @@ class _Routes:
         routes = typed("envoy.config.route.v3.RouteList", routes=[*listed, *rest])
         return {"action": {"name": "routes", "typed_config": routes}}
 
+    def _path(self, rule: Rule, route: Route) -> Section:
+        return rewrite(rule, route, by_plugin="path" in self._chains[route.name].rewrites)
+
     def _of(self, candidate: Candidate) -> Iterator[Section]:
         rule = candidate.rule
         route = self._routes[rule.route]
@@ -77,7 +82,7 @@ class _Routes:
         yield {
             "name": route.name,
             "match": _also(matched, conditions(route)),
-            "route": self._actions[route.service.name, route.preserve_host] | rewrite(rule, route),
+            "route": self._actions[route.service.name, route.preserve_host] | self._path(rule, route),
             "typed_per_filter_config": self._filters[route.name],
             **forwarded_prefix(stripped(rule, route)),
         }

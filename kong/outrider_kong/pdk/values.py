@@ -113,6 +113,8 @@ _ARGUMENTS: Final[Mapping[str, Callable[[bytes], Arguments]]] = {
     "kong.service.request.clear_header": _text,
     "kong.service.request.set_headers": _struct,
     "kong.service.request.set_raw_body": _bytes,
+    "kong.service.request.set_method": _text,
+    "kong.service.request.set_path": _text,
     "kong.service.request.set_raw_query": _text,
 }
 
@@ -153,7 +155,7 @@ def _as_route(value: Any) -> Message:
 
 
 def _as_service(value: Any) -> Message:
-    return pb.Service(id=_of(value, "id"), name=_of(value, "name"))
+    return pb.Service(id=_of(value, "id"), name=_of(value, "name"), path=_of(value, "path"))
 
 
 def _as_consumer(value: Any) -> Message:

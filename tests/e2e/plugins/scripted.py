@@ -11,7 +11,10 @@ from outrider.headers import Headers
 
 
 class Script(Plugin):
-    """Does what `x-script` says, word by word: `set x-a one; append x-a two; remove x-b; query a=1; raise`."""
+    """Does what `x-script` says, word by word: `set x-a one; append x-a two; remove x-b; query a=1; path /x; raise`."""
+
+    def needs(self) -> Needs:
+        return Needs(rewrites=frozenset({"path", "method"}))
 
     def on_request(self, request: Request, /) -> Reply | Awaitable[Reply]:
         script = request.headers.get("x-script", "")
@@ -64,6 +67,10 @@ def _run(script: str, request: Request, headers: Headers) -> Reply:
                 del headers[name]
             case "query":
                 request.query = rest
+            case "path":
+                request.upstream_path = rest
+            case "method":
+                request.upstream_method = rest
             case _:
                 return _end(verb, rest)
     return None

@@ -9,8 +9,8 @@ from outrider.auth import IDENTITY_HEADERS
 from outrider.chain import Chain
 from outrider.exchange import Walk
 from outrider.metrics import Metrics
-from outrider.needs import CHUNK_HOOKS, Fact, Hook
-from outrider.request import Route
+from outrider.needs import CHUNK_HOOKS, REWRITES, Fact, Hook, Rewrite
+from outrider.received import Route
 from outrider.slot import Slot
 from outrider.step import Step
 from outrider.verdict import Verdict
@@ -28,6 +28,7 @@ class Acts(Plugin):
     known: frozenset[Fact] = Needs().facts
     replies: tuple[str, ...] = ()
     resizes: bool = False
+    rewrites: frozenset[Rewrite] = REWRITES
 
     def needs(self) -> Needs:
         return Needs(
@@ -35,6 +36,7 @@ class Acts(Plugin):
             hooks=frozenset(self.hook_functions),
             reply_headers=self.replies,
             resizes=CHUNK_HOOKS if self.resizes else frozenset(),
+            rewrites=self.rewrites,
         )
 
     def on_request(self, request: Request, /) -> Any:

@@ -8,6 +8,7 @@ from outrider import Auth, Identity, LogRecord, Needs, Plugin, Request, Response
 from outrider.compiling import compile_chains, identity_headers
 from outrider.config import Configuration, load
 from outrider.metrics import Metrics
+from outrider.needs import REWRITES
 from outrider_envoy.render import Plan, bootstrap
 from outrider_envoy.render.filters import EXT_AUTHZ, EXT_PROC
 
@@ -93,6 +94,13 @@ class Knows(Auth):
     def hide_credential(self, _: Request, /) -> None: ...
 
 
+class Rewrites(Headers):
+    """May give requests another method, path and body."""
+
+    def needs(self) -> Needs:
+        return Needs(rewrites=REWRITES)
+
+
 PLUGINS: dict[str, type[Plugin]] = {
     "headers": Headers,
     "client": Client,
@@ -105,6 +113,7 @@ PLUGINS: dict[str, type[Plugin]] = {
     "tells": Tells,
     "optional": Optional,
     "knows": Knows,
+    "rewrites": Rewrites,
 }
 
 HEAD = """

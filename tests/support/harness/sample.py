@@ -103,6 +103,7 @@ def _requests(upstream: int, folder: Path) -> list[Config]:
     return [
         service("ordered", upstream, *(plugin(name, log=log) for name in ("outer", "middle", "inner"))),
         service("script", upstream, plugin("script", timeout=300), plugin("echo-header")),
+        *_below(upstream),
         service("tolerant", upstream, plugin("script", on_error="continue", timeout=300), plugin("key-auth")),
         service("limited", upstream, plugin("rate-limit", limit=3, window=YEAR, by="header:x-case")),
         service("evenly", upstream, _counted(algorithm="gcra", limit=1, burst=3)),
@@ -119,6 +120,22 @@ def _requests(upstream: int, folder: Path) -> list[Config]:
         service("transformed", upstream, plugin("key-auth"), transform),
         service("seen", upstream, plugin("seen")),
         service("played", upstream, *(plugin(name) for name in ("first", "second", "third"))),
+    ]
+
+
+def _below(upstream: int) -> list[Config]:
+    """Services with a path of their own, behind routes that take something off."""
+    bases = {"below": "/base", "below-slash": "/base/", "below-nothing": ""}
+    return [
+        service(name, upstream, plugin("script"))
+        | {
+            "url": f"http://127.0.0.1:{upstream}{base}",
+            "routes": [
+                {"name": name, "paths": [f"/{name}", f"~/{name}-[0-9]+"]},
+                {"name": f"{name}-kept", "paths": [f"/kept-{name}"], "strip_path": False},
+            ],
+        }
+        for name, base in bases.items()
     ]
 
 

@@ -15,7 +15,7 @@ from outrider_envoy.ext_proc import Conversation
 from outrider_envoy.proto.core_pb2 import HeaderValueOption
 from outrider_envoy.proto.ext_authz_pb2 import CheckRequest, CheckResponse
 from outrider_envoy.proto.ext_proc_pb2 import CommonResponse, ProcessingRequest, ProcessingResponse
-from outrider_envoy.selection import Chains
+from outrider_envoy.selection import Chains, Told
 
 __all__ = ["Stream", "check", "is_untouched", "proceed", "sets"]
 
@@ -31,7 +31,7 @@ class Stream:
         route: str | None = "orders",
     ) -> None:
         found = [chain(*plugins)] if chains is None else chains
-        self.conversation = Conversation(Chains(found, routes), route)
+        self.conversation = Conversation(Chains(found, routes), Told(route))
 
     async def tell(self, message: ProcessingRequest) -> ProcessingResponse:
         """The answer to a message, as it arrives at Envoy."""
@@ -65,7 +65,7 @@ def check(message: CheckRequest, *plugins: Plugin, route: str | None = "orders")
     """The answer of ext_authz, as it arrives at Envoy."""
 
     async def ask() -> CheckResponse:
-        machine = Check(Chains([chain(*plugins)], ()), route)
+        machine = Check(Chains([chain(*plugins)], ()), Told(route))
         answer = machine.receive(message)
         while isinstance(answer, Wait):
             await answer.settle()
