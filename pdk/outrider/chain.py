@@ -1,5 +1,6 @@
 """A route's plugins in order, compiled once."""
 
+import math
 from collections.abc import Iterable
 
 from outrider.auth import Auth
@@ -17,7 +18,8 @@ class Chain:
     """What runs for the requests of one route, by falling priority.
 
     Everything a gateway must know in advance is the union over all instances that could run: `hooks`, `facts`,
-    `resizes`, `rewrites`, `reply_headers`. `budget` is how many seconds the hooks of one message may take in all.
+    `resizes`, `rewrites`, `reply_headers`. `budget` is how many seconds the hooks of one message may take in all;
+    hooks that take more than `slow` seconds are told of.
     """
 
     def __init__(self, route: Route, slots: Iterable[Slot] = (), identity_headers: Iterable[str] = ()) -> None:
@@ -36,6 +38,7 @@ class Chain:
         self.reply_headers = frozenset(name.lower() for need in needs for name in need.reply_headers)
         self.identity_headers = frozenset(name.lower().replace("_", "-") for name in identity_headers)
         self._auths = sum(isinstance(slot.steps[0].plugin, Auth) for slot in self.slots)
+        self.slow = min((need.slow_hooks for need in needs if need.slow_hooks is not None), default=math.inf)
         self.budget = sum(step.seconds for step in steps)
 
     def begin(self, request: Request, *, but: Iterable[str] = ()) -> Exchange:
@@ -50,7 +53,7 @@ class Chain:
         request.tells_peer = self._tells_peer
         request.carried = Carried() if self._auths > 1 else None
         request.challenges = ()
-        return Exchange(self.slots, request, self.budget)
+        return Exchange(self.slots, request, self.budget, slow=self.slow)
 
     def hand_over(self, exchange: Exchange) -> State:
         """For gateways that send the next phase to any process: all that `take_over` needs, as plain JSON."""
@@ -65,4 +68,4 @@ class Chain:
         request = request_of(state["request"], self.reply_headers)
         request.route = self.route
         progress = Progress.from_json(state["progress"], self.steps)
-        return Exchange(self.slots, request, self.budget, progress)
+        return Exchange(self.slots, request, self.budget, progress, slow=self.slow)

@@ -62,7 +62,7 @@ class Chunks:
                 if ended.ending == "replied":
                     step.replied.add()
                     raise ended from error
-                step.report(self._hook, error)
+                self._run.report(step, error)
                 if saved is None:
                     raise ended from error
                 self._run.request.restore(saved)

@@ -1,5 +1,6 @@
 """One request's way through its chain: every walk ends in a verdict, whatever a plugin does."""
 
+import math
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -46,20 +47,26 @@ class Exchange:
     )
 
     def __init__(
-        self, slots: Sequence[Slot], request: Request, budget: float, progress: Progress | None = None
+        self,
+        slots: Sequence[Slot],
+        request: Request,
+        budget: float,
+        progress: Progress | None = None,
+        *,
+        slow: float = math.inf,
     ) -> None:
         self.request = request
         self.new_request_body: bytes | None = None
         self.new_response_body: bytes | None = None
         self.request_chunks: Chunks | None = None
         self.response_chunks: Chunks | None = None
-        self._run = HookRun(request, budget)
         self._chunked: list[Piece] = []
         self._request_body: bytes | None = None
         self._response_body: bytes | None = None
         self._upstream: Response | None = None
         self._slots = slots
         self.progress = progress or Progress()
+        self._run = HookRun(request, budget, slow, self.progress.tell_slow)
 
     def request_phase(self) -> Walk:  # noqa: C901 - a call for each step would cost more than it clarifies
         """Runs each step's request hooks until one replies."""
@@ -86,7 +93,7 @@ class Exchange:
                     passed.append(step)
                 raise
             except BaseException as error:
-                step.report(run.hook, error)
+                run.report(step, error)
                 if saved is None:
                     return (yield from self._answer(fault(request, error), step, "fault"))
                 request.restore(saved[0])
@@ -212,7 +219,7 @@ class Exchange:
             except GeneratorExit:
                 raise
             except BaseException as error:
-                step.report(self._run.hook, error)
+                self._run.report(step, error)
                 if saved is not None:
                     self.request.restore(saved[0])
                     response.restore(saved[1])

@@ -54,6 +54,7 @@ class Needs:
     `identity_headers`: names that only Outrider may set; what downstream sends under them is removed.
     `resizes`: chunk hooks that may return more or fewer bytes than they got, so also ones that hold bytes back.
     `optional`: hooks that it can live without behind a gateway that has no such phase.
+    `slow_hooks`: `LogRecord.slow_hooks` tells of hooks, of whatever plugin, that took more than so many seconds.
     `rewrites`: what it may change about a request beside headers and query. For `path` and `method` to set
     `request.upstream_path` and `request.upstream_method` without it is an error; with `body` a gateway that can't
     replace bodies refuses the plugin when the file is loaded, and without it when a request comes.
@@ -66,6 +67,7 @@ class Needs:
     resizes: frozenset[Hook] = frozenset()
     optional: frozenset[Hook] = frozenset()
     rewrites: frozenset[Rewrite] = frozenset()
+    slow_hooks: float | None = None
 
     def __post_init__(self) -> None:
         """Raises `PluginError` for what no gateway knows: a hook that never runs, a header that is never removed."""

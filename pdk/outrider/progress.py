@@ -1,12 +1,16 @@
 """How far a request has come with its plugins: what its end is told with, whichever process tells it."""
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from outrider.log_record import Ending, LogRecord
+from outrider.log_record import Ending, LogRecord, SlowHook
 from outrider.logs import current_request
+from outrider.needs import Hook
 from outrider.request import Request
 from outrider.running import clock
 from outrider.step import Step
+
+_SLOW: Final = 32
+"""How many slow hooks of a request are told of: chunk hooks run as often as a body has pieces."""
 
 
 class Progress:
@@ -24,6 +28,7 @@ class Progress:
         "replier",
         "request_bytes",
         "response_bytes",
+        "slow_hooks",
         "started",
         "status",
     )
@@ -37,7 +42,13 @@ class Progress:
         self.status: int | None = None
         self.request_bytes: int | None = None
         self.response_bytes: int | None = None
+        self.slow_hooks: list[SlowHook] = []
         self.ended = False
+
+    def tell_slow(self, plugin: str, hook: Hook, began: float, seconds: float) -> None:
+        """A hook has taken long; `began` is on the clock of `started`."""
+        if len(self.slow_hooks) < _SLOW:
+            self.slow_hooks.append(SlowHook(plugin, hook, began - self.started, seconds))
 
     def end(self, request: Request, *, aborted: bool) -> None:
         """Tells the plugins that the request is over; a second call does nothing."""
@@ -51,7 +62,8 @@ class Progress:
             return
         ending: Ending = "aborted" if aborted else self.ending
         plugin, duration = self.replier.name if self.replier else None, clock() - self.started
-        record = LogRecord(ending, self.status, duration, plugin, self.request_bytes, self.response_bytes)
+        sizes = self.request_bytes, self.response_bytes
+        record = LogRecord(ending, self.status, duration, plugin, *sizes, tuple(self.slow_hooks))
         current_request.set(request)
         for step in steps:
             step.log(request, record)
@@ -66,6 +78,7 @@ class Progress:
             "status": self.status,
             "request_bytes": self.request_bytes,
             "response_bytes": self.response_bytes,
+            "slow_hooks": self.slow_hooks,
             "started": self.started,
         }
 
@@ -79,5 +92,6 @@ class Progress:
         progress.ending = cast("Ending", written["ending"])
         progress.status = written["status"]
         progress.request_bytes, progress.response_bytes = written["request_bytes"], written["response_bytes"]
+        progress.slow_hooks = [SlowHook(*one) for one in written["slow_hooks"]]
         progress.started = written["started"]
         return progress

@@ -1,7 +1,7 @@
 """Runs one hook: no longer than it may take, and with an answer that the contract knows."""
 
 import time
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final, cast
 
 from outrider.errors import ContractError, ReplyError
@@ -25,6 +25,7 @@ class _Body:
 
 BODY: Final = _Body()
 
+TellSlow = Callable[[str, Hook, float, float], None]
 Work = Generator[_Body | Wait, bytes | None, Any]
 
 
@@ -34,13 +35,15 @@ class HookRun:
     `unheard` if that one let its message on, and the request was broken off before the chain took its answer.
     """
 
-    __slots__ = ("_began", "_budget", "_deadline", "hook", "request", "unheard")
+    __slots__ = ("_began", "_budget", "_deadline", "_slow", "_tell_slow", "hook", "request", "unheard")
 
-    def __init__(self, request: Request, budget: float) -> None:
+    def __init__(self, request: Request, budget: float, slow: float, tell_slow: TellSlow) -> None:
         self.request = request
         self.hook: Hook = "on_request"
         self.unheard = False
         self._budget = budget
+        self._slow = slow
+        self._tell_slow = tell_slow
         self._began = self._deadline = clock()
 
     def new_message(self) -> None:
@@ -66,7 +69,7 @@ class HookRun:
         except CANCELLATIONS as error:
             raise ContractError("the hook was cancelled from inside") from error
         if answer is None:
-            step.took(hook, clock() - began)
+            self._took(step, hook, clock() - began)
         return answer
 
     def weigh(self, step: Step, hook: Hook, answer: object, *seen: object) -> Work:
@@ -74,7 +77,7 @@ class HookRun:
         began = self._began
         if not isinstance(answer, (Response, bytes)):
             answer = yield from self._settled(step, answer)
-        step.took(hook, clock() - began)
+        self._took(step, hook, clock() - began)
         if answer is None or (isinstance(answer, bytes) and hook in BODY_HOOKS):
             return answer
         if isinstance(answer, Response):
@@ -82,6 +85,19 @@ class HookRun:
             return None if any(answer is one for one in seen) else materialized(self.request, answer)
         remedy = THE_BYTES if hook in CHUNK_HOOKS else "return a Response, or None to let the message on"
         raise ReplyError(f"{hook} returned {type(answer).__name__}: {remedy}")
+
+    def report(self, step: Step, error: BaseException) -> None:
+        """The hook that ran last has failed."""
+        step.report(self.hook, error)
+        self._weigh_time(step, self.hook, clock() - self._began)
+
+    def _took(self, step: Step, hook: Hook, seconds: float) -> None:
+        step.took(hook, seconds)
+        self._weigh_time(step, hook, seconds)
+
+    def _weigh_time(self, step: Step, hook: Hook, seconds: float) -> None:
+        if seconds > self._slow:
+            self._tell_slow(step.name, hook, self._began, seconds)
 
     def _settled(self, step: Step, answer: object) -> Work:
         """Waits for an async hook, no longer than it and its message may take."""

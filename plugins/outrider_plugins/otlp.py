@@ -1,7 +1,7 @@
 """A collector that is reached over OTLP, through OpenTelemetry's SDK: the only file that knows the SDK."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Literal
 from urllib.parse import urlsplit
@@ -12,6 +12,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
+from outrider.log_record import SlowHook
+from outrider_plugins.propagation import new_span_id
 from outrider_plugins.spans import Span
 
 TIMEOUT = 5.0
@@ -39,7 +41,7 @@ class OtlpCollector:
 
     def export(self, spans: Sequence[Span]) -> bool:
         """Sends a batch and waits for the answer, for five seconds at most; False if it was not taken."""
-        batch = [readable(span, self._resource) for span in spans]
+        batch = [one for span in spans for one in readable(span, self._resource)]
         return self._exporter.export(batch) is SpanExportResult.SUCCESS
 
     def close(self) -> None:
@@ -47,8 +49,30 @@ class OtlpCollector:
         self._exporter.shutdown()
 
 
-def readable(span: Span, resource: Resource) -> ReadableSpan:
-    """A span as the SDK's exporters take it."""
+def readable(span: Span, resource: Resource) -> Iterator[ReadableSpan]:
+    """A request's span as the SDK's exporters take it, and those of its slow hooks."""
+    yield _of_request(span, resource)
+    for hook in span.log.slow_hooks:
+        yield _of_hook(span, hook, resource)
+
+
+def _of_hook(span: Span, hook: SlowHook, resource: Resource) -> ReadableSpan:
+    begun = span.begun
+    context = _context(begun["trace_id"], begun["span_id"], TraceState(), is_remote=False)
+    start = begun["start"] + round(hook.began * 1_000_000)
+    return ReadableSpan(
+        f"{hook.plugin} {hook.hook}",
+        context=_context(begun["trace_id"], new_span_id(), TraceState(), is_remote=False),
+        parent=context,
+        resource=resource,
+        attributes={"outrider.plugin": hook.plugin, "outrider.hook": hook.hook},
+        start_time=start * 1000,
+        end_time=(start + round(hook.seconds * 1_000_000)) * 1000,
+        instrumentation_scope=_SCOPE,
+    )
+
+
+def _of_request(span: Span, resource: Resource) -> ReadableSpan:
     begun = span.begun
     state = TraceState.from_header([begun["tracestate"]])
     trace_id, parent_id = begun["trace_id"], begun["parent_id"]

@@ -1,10 +1,12 @@
 """What a request looks like as a span: OpenTelemetry's semantic conventions for HTTP servers."""
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
 from outrider import Consumer, LogRecord, Request, Route
 from outrider.authority import split_authority
+from outrider_plugins.propagation.baggage import entries
 
 _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 _LONGEST = 1024  # characters of one attribute: paths and user agents are written by strangers
@@ -36,6 +38,7 @@ class Span(NamedTuple):
     user_agent: str
     route: Route
     consumer: Consumer | None
+    baggage: dict[str, str]
 
     @property
     def end(self) -> int:
@@ -78,6 +81,7 @@ class Span(NamedTuple):
             "outrider.request_id": self.request_id,
             "outrider.ending": self.log.ending,
             "outrider.plugin": self.log.plugin,
+            **{f"baggage.{key}": value for key, value in self.baggage.items()},
         }
         return {
             name: _clean(value) if isinstance(value, str) else value
@@ -93,8 +97,9 @@ def started(trace_id: str, span_id: str, parent_id: str, tracestate: str) -> Sta
     return Started(trace_id=trace_id, span_id=span_id, parent_id=parent_id, tracestate=tracestate, start=now)
 
 
-def ended(begun: Started, request: Request, log: LogRecord) -> Span:
-    """The span of a request that has ended."""
+def ended(begun: Started, request: Request, log: LogRecord, baggage_keys: Sequence[str] = ()) -> Span:
+    """The span of a request that has ended, with what its baggage has under these keys."""
+    found = entries(request.headers) if baggage_keys else {}
     return Span(
         begun,
         log,
@@ -107,6 +112,7 @@ def ended(begun: Started, request: Request, log: LogRecord) -> Span:
         request.headers.get("user-agent", "")[:_LONGEST],
         request.route,
         request.consumer,
+        {key: found[key] for key in baggage_keys if key in found},
     )
 
 

@@ -46,7 +46,13 @@ def tracing(share: Start, upstream: Upstream, collector: Collector) -> Outrider:
 @pytest.fixture
 def passing(share: Start, upstream: Upstream) -> Outrider:
     """One that sends its spans nowhere."""
-    return share(service("traced", upstream.port, plugin("tracing"), plugin("script")), workers=1)
+    formats = plugin("tracing", propagate=["b3", "b3multi", "w3c", "baggage"])
+    return share(
+        service("traced", upstream.port, plugin("tracing"), plugin("script")),
+        service("zipkin", upstream.port, formats),
+        service("edge", upstream.port, plugin("tracing", trust=False)),
+        workers=1,
+    )
 
 
 def traced(upstream: Upstream, collector: Collector, *plugins: Config, name: str = "traced") -> Config:
@@ -203,3 +209,33 @@ def test_spans_that_arrived_are_counted(tracing: Outrider, collector: Collector)
     until(lambda: tracing.metric("outrider_spans_exported_total") == before + 10)
     assert tracing.metric("outrider_spans_dropped_total") == 0
     assert len({span.trace_id for span in collector.spans}) == 10
+
+
+def test_a_trace_of_zipkins_goes_on_in_every_format(passing: Outrider, upstream: Upstream) -> None:
+    assert passing.request("/zipkin", ("b3", f"{TRACE}-{SPAN}-1"), ("baggage", "a=1,b b")).status == 200
+    seen = upstream.request
+    assert seen.get("b3") == f"{TRACE}-{SPAN}-1"
+    assert (seen.get("x-b3-traceid"), seen.get("x-b3-spanid"), seen.get("x-b3-sampled")) == (TRACE, SPAN, "1")
+    assert seen.get("traceparent") == f"00-{TRACE}-{SPAN}-01"
+    assert seen.get("baggage") == "a=1"
+
+
+def test_of_strangers_nothing_goes_on_where_nobody_is_trusted(passing: Outrider, upstream: Upstream) -> None:
+    given = [("traceparent", f"00-{TRACE}-{SPAN}-01"), ("b3", "1"), ("x-b3-flags", "1"), ("baggage", "a=1")]
+    assert passing.request("/edge", *given).status == 200
+    seen = upstream.request
+    assert TRACE not in (seen.get("traceparent") or TRACE)
+    assert [seen.get(name) for name in ("b3", "x-b3-flags", "baggage")] == [None, None, None]
+
+
+@pytest.mark.parametrize("asked_by", ["ext_proc", "kong"])
+def test_a_slow_hook_is_a_span_below_the_requests(
+    share: Start, upstream: Upstream, collector: Collector, asked_by: str
+) -> None:
+    gateway = share(traced(upstream, collector, plugin("script")), workers=1, protocol=asked_by)
+    assert gateway.request("/traced", ("x-script", "wait 0.15")).status == 200
+    spans = until(lambda: collector.spans if len(collector.spans) > 1 else None)
+    [hook] = [span for span in spans if span.name == "script on_request"]
+    [span] = [span for span in spans if span is not hook]
+    assert (hook.trace_id, hook.parent_id) == (span.trace_id, span.span_id)
+    assert hook.end - hook.start >= 100_000_000

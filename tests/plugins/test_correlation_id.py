@@ -2,10 +2,12 @@
 
 import json
 import re
+import sys
+import time
 
 import pytest
 
-from outrider import Plugin, Refusal, Request, Response
+from outrider import Plugin, Refusal, Request, Response, StartError
 from outrider.testing import Outcome, run
 from outrider_plugins.correlation_id import CorrelationId
 
@@ -83,3 +85,27 @@ def test_the_header_may_have_another_name() -> None:
 def test_a_header_of_the_gateway_is_refused() -> None:
     with pytest.raises(ValueError, match="belongs to the gateway"):
         CorrelationId(header="host")
+
+
+ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+
+
+def test_a_ulid_begins_with_the_time_it_was_made() -> None:
+    before = time.time_ns() // 1_000_000
+    found = upstream_id(run(CorrelationId(form="ulid"), Request()))
+    assert ULID.fullmatch(found)
+    made = 0
+    for letter in found[:10]:
+        made = made * 32 + "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(letter)
+    assert before <= made <= time.time_ns() // 1_000_000
+
+
+def test_every_request_gets_another_ulid() -> None:
+    plugin = CorrelationId(form="ulid")
+    assert len({upstream_id(run(plugin, Request())) for _ in range(20)}) == 20
+
+
+def test_where_python_ulid_is_missing_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ulid", None)
+    with pytest.raises(StartError, match=r"install outrider\[ulid\]"):
+        run(CorrelationId(form="ulid"), Request())

@@ -4,14 +4,8 @@ import re
 
 import pytest
 
-from outrider_plugins.trace_context import (
-    Parent,
-    new_ids,
-    new_span_id,
-    read_traceparent,
-    read_tracestate,
-    write_traceparent,
-)
+from outrider_plugins.propagation import Trace, new_span_id, new_trace
+from outrider_plugins.propagation.w3c import read_traceparent, read_tracestate, write_traceparent
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in ",=")
@@ -19,14 +13,14 @@ GOOD = f"00-{TRACE}-{SPAN}-01"
 
 
 def test_a_good_traceparent_has_the_trace_the_span_and_its_decision() -> None:  # section 3.2.2
-    assert read_traceparent([GOOD]) == Parent(TRACE, SPAN, sampled=True)
+    assert read_traceparent([GOOD]) == Trace(TRACE, SPAN, sampled=True)
 
 
 @pytest.mark.parametrize(
     ("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("03", True), ("ff", True)]
 )
 def test_only_the_lowest_bit_of_the_flags_says_sampled(flags: str, sampled: bool) -> None:  # section 3.2.2.5.1
-    assert read_traceparent([f"00-{TRACE}-{SPAN}-{flags}"]) == Parent(TRACE, SPAN, sampled)
+    assert read_traceparent([f"00-{TRACE}-{SPAN}-{flags}"]) == Trace(TRACE, SPAN, sampled)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +57,7 @@ def test_a_traceparent_that_is_not_valid_says_nothing(value: str) -> None:
 @pytest.mark.parametrize("version", ["01", "cc", "fe"])
 @pytest.mark.parametrize("more", ["", "-", "-what-the-future-will-be-like"])
 def test_of_a_higher_version_the_known_part_is_read(version: str, more: str) -> None:  # section 4.3
-    assert read_traceparent([f"{version}-{TRACE}-{SPAN}-01{more}"]) == Parent(TRACE, SPAN, sampled=True)
+    assert read_traceparent([f"{version}-{TRACE}-{SPAN}-01{more}"]) == Trace(TRACE, SPAN, sampled=True)
 
 
 @pytest.mark.parametrize("more", ["0", ".what", f",cc-{TRACE}-{SPAN}-01"])
@@ -78,11 +72,9 @@ def test_none_and_several_say_nothing(values: list[str]) -> None:  # section 3.2
 
 def test_a_traceparent_that_is_written_can_be_read() -> None:
     for sampled in (True, False):
-        trace_id, span_id = new_ids()
-        assert read_traceparent([write_traceparent(trace_id, span_id, sampled=sampled)]) == (
-            trace_id,
-            span_id,
-            sampled,
+        trace_id, span_id = new_trace()
+        assert read_traceparent([write_traceparent(trace_id, span_id, sampled=sampled)]) == Trace(
+            trace_id, span_id, sampled
         )
 
 
@@ -91,8 +83,8 @@ def test_a_written_traceparent_is_of_version_00_and_sets_no_flag_that_it_does_no
     assert write_traceparent(TRACE, SPAN, sampled=False) == f"00-{TRACE}-{SPAN}-00"
 
 
-def test_new_ids_are_random_digits_of_their_length() -> None:  # sections 3.2.2.3 and 3.2.2.4
-    ids = [(*new_ids(), new_span_id()) for _ in range(100)]
+def test_new_trace_are_random_digits_of_their_length() -> None:  # sections 3.2.2.3 and 3.2.2.4
+    ids = [(*new_trace(), new_span_id()) for _ in range(100)]
     assert all(re.fullmatch("[0-9a-f]{32} [0-9a-f]{16} [0-9a-f]{16}", " ".join(one)) for one in ids)
     assert len({one for three in ids for one in three}) == 300
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from pydantic import SecretStr
 from outrider import Headers, Plugin, Refusal, Request, Response, StartError
 from outrider.config import ConfigError, load
 from outrider.testing import run
+from outrider_plugins.propagation import Trace
+from outrider_plugins.propagation.w3c import read_traceparent
 from outrider_plugins.spans import Span
-from outrider_plugins.trace_context import Parent, read_traceparent
 from outrider_plugins.tracing import Tracing
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -48,7 +50,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Fake:
     return fake
 
 
-def upstream(request: Request, plugin: Tracing | None = None) -> Parent:
+def upstream(request: Request, plugin: Tracing | None = None) -> Trace:
     """What upstream reads in the `traceparent` that it gets."""
     sent = run(plugin or Tracing(), request).upstream
     assert sent is not None
@@ -102,7 +104,7 @@ def test_a_tracestate_without_a_traceparent_is_removed() -> None:
 
 def test_a_tracestate_that_is_not_valid_is_removed_and_the_traceparent_stays() -> None:
     request = traced(traceparent=SAMPLED, tracestate="A=1")
-    assert upstream(request) == Parent(TRACE, SPAN, sampled=True)
+    assert upstream(request) == Trace(TRACE, SPAN, sampled=True)
     assert "tracestate" not in request.headers
 
 
@@ -134,7 +136,7 @@ def test_downstreams_decision_is_kept_whatever_the_sample_is(sample: int) -> Non
     plugin = Tracing(endpoint=ENDPOINT, sample=sample)
     assert upstream(traced(traceparent=SAMPLED), plugin).sampled
     request = traced(traceparent=UNSAMPLED)
-    assert upstream(request, plugin) == Parent(TRACE, SPAN, sampled=False)
+    assert upstream(request, plugin) == Trace(TRACE, SPAN, sampled=False)
     assert not request.context
 
 
@@ -157,7 +159,7 @@ def test_a_sample_of_0_records_no_trace_that_begins_here(endpoint: str | None) -
 def test_the_lower_half_of_the_trace_id_decides_as_in_opentelemetry(
     low: str, sampled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outrider_plugins.tracing.new_ids", lambda: (f"{'f' * 16}{low}", SPAN))
+    monkeypatch.setattr("outrider_plugins.tracing.new_trace", lambda: (f"{'f' * 16}{low}", SPAN))
     assert upstream(Request(), Tracing(sample=0.25)).sampled is sampled
 
 
@@ -211,7 +213,11 @@ def test_with_an_endpoint_a_gateway_without_the_end_of_a_request_will_do() -> No
         ({"protocol": "thrift"}, "'grpc' or 'http'"),
         ({"sample": 1.1}, "less than or equal to 1"),
         ({"sample": -0.1}, "greater than or equal to 0"),
-        ({"propagate": ["b3"]}, "'w3c'"),
+        ({"propagate": ["jaeger"]}, "'w3c', 'b3'"),
+        ({"propagate": ["baggage"]}, "no format for the trace itself"),
+        ({"trust": False, "trusted_ips": ["10.0.0.0/8"]}, "trusts some and trust nobody"),
+        ({"slow_hooks": -1}, "greater than or equal to 0"),
+        ({"sampler": "always"}, "'parent' or 'ratio'"),
         ({"propagate": []}, "at least 1"),
         ({"queue": 0}, "greater than or equal to 1"),
         ({"service_name": ""}, "at least 1"),
@@ -272,3 +278,78 @@ def test_a_request_that_a_later_plugin_refuses_becomes_one_too(collector: Fake) 
     run([Tracing(endpoint=ENDPOINT), Refuses()], Request())
     [span] = collector.spans
     assert (span.log.status, span.log.ending, span.log.plugin) == (403, "replied", "refuses")
+
+
+def test_a_slow_hook_of_any_plugin_is_told_with_the_span(collector: Fake) -> None:
+    class Slow(Plugin):
+        """Lets everything on."""
+
+        def on_request(self, request: Request, /) -> None:
+            """Nothing takes less than nothing."""
+
+    run([Tracing(endpoint=ENDPOINT, slow_hooks=0), Slow()], Request())
+    [span] = collector.spans
+    assert [(hook.plugin, hook.hook) for hook in span.log.slow_hooks] == [
+        ("tracing", "on_request"),
+        ("slow", "on_request"),
+    ]
+    run([Tracing(endpoint=ENDPOINT, slow_hooks=None), Slow()], Request())
+    assert collector.spans[1].log.slow_hooks == ()
+
+
+@pytest.mark.parametrize(("sample", "sampled"), [(0, False), (1, True)])
+def test_the_ratio_decides_about_downstreams_traces_too_where_it_is_the_sampler(sample: int, sampled: bool) -> None:
+    plugin = Tracing(sampler="ratio", sample=sample)
+    for given in (SAMPLED, UNSAMPLED):
+        assert upstream(traced(traceparent=given), plugin) == Trace(TRACE, SPAN, sampled)
+
+
+INSIDE = [ip_network("10.0.0.0/8")]
+STRANGERS = {
+    "traceparent": SAMPLED,
+    "tracestate": "a=1",
+    "b3": "1",
+    "x-b3-traceid": TRACE,
+    "x-b3-spanid": SPAN,
+    "x-b3-parentspanid": SPAN,
+    "x-b3-sampled": "1",
+    "x-b3-flags": "1",
+    "baggage": "tenant=a",
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "client"),
+    [
+        ({"trust": False}, "10.0.0.1"),
+        ({"trusted_ips": ["10.0.0.0/8"]}, "192.0.2.1"),
+        ({"trusted_ips": ["10.0.0.0/8"]}, "a unix socket"),
+    ],
+)
+def test_of_who_is_not_trusted_nothing_goes_on(config: dict[str, Any], client: str) -> None:
+    request = Request(headers=STRANGERS, client=client)
+    parent = upstream(request, Tracing(sample=0, **config))
+    assert parent.trace_id == request.trace_id != TRACE
+    assert not parent.sampled
+    assert set(request.headers) == {"traceparent"}
+
+
+def test_of_who_is_trusted_all_goes_on() -> None:
+    headers = Headers.received({name: [value] for name, value in STRANGERS.items()})
+    request = Request(headers=headers, client="::ffff:10.1.2.3")
+    assert upstream(request, Tracing(trusted_ips=INSIDE)) == Trace(TRACE, SPAN, sampled=True)
+    assert not headers.changed
+
+
+def test_without_trusted_ips_the_clients_address_is_not_asked_for() -> None:
+    assert Tracing().needs().facts == {"headers"}
+    assert Tracing(trusted_ips=INSIDE).needs().facts == {"headers", "client"}
+
+
+def test_the_chosen_keys_of_baggage_become_attributes(collector: Fake) -> None:
+    given = "tenant=a%20b,secret=hunter2"
+    plugin = Tracing(endpoint=ENDPOINT, baggage_attributes=["tenant", "absent"])
+    run(plugin, traced(traceparent=SAMPLED, baggage=given))
+    attributes = collector.spans[0].attributes()
+    assert attributes["baggage.tenant"] == "a b"
+    assert "hunter2" not in str(attributes)

@@ -12,7 +12,8 @@ from harness.collector import Collector, OtlpProtocol
 from harness.outrider import free_port
 from outrider import Request, Route
 from outrider.testing import Runner, run
-from outrider_plugins.trace_context import read_traceparent
+from outrider_plugins.propagation import Trace
+from outrider_plugins.propagation.w3c import read_traceparent
 from outrider_plugins.tracing import Tracing
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -40,11 +41,20 @@ def test_a_span_arrives_with_its_place_in_the_trace(collector: Collector) -> Non
     run(tracing(collector), request)
     [span] = collector.spans
     sent = read_traceparent(request.headers.get_all("traceparent"))
-    assert sent == (TRACE, span.span_id, True)
+    assert sent == Trace(TRACE, span.span_id, sampled=True)
     assert (span.trace_id, span.parent_id, span.tracestate) == (TRACE, SPAN, "a=1,b=2")
     assert (span.name, span.kind, span.is_error) == ("GET orders", SERVER, False)
     assert span.attributes["http.response.status_code"] == 200
     assert 0 <= span.end - span.start < 60e9
+
+
+def test_a_slow_hook_arrives_as_a_child_of_the_requests_span(collector: Collector) -> None:
+    run(tracing(collector, slow_hooks=0), child())
+    span, hook = collector.spans
+    assert (hook.name, hook.trace_id, hook.parent_id) == ("tracing on_request", TRACE, span.span_id)
+    assert hook.span_id not in ("", span.span_id)
+    assert hook.attributes == {"outrider.plugin": "tracing", "outrider.hook": "on_request"}
+    assert hook.start <= hook.end
 
 
 def test_the_first_span_of_a_trace_has_no_parent(collector: Collector) -> None:

@@ -23,9 +23,9 @@ def span(request: Request | None = None, **log: Any) -> Span:
     return ended(started("a" * 32, "b" * 16, "", ""), request or Request(), LogRecord(**fields))
 
 
-def whole() -> Request:
+def whole(method: str = "POST") -> Request:
     request = Request(
-        "POST",
+        method,
         "/orders/1%2F2?key=hunter2",
         headers={"user-agent": "curl/8", "authorization": "Bearer hunter2", "cookie": "a=hunter2"},
         authority="API.test:8080",
@@ -75,8 +75,7 @@ def test_all_names_but_ours_are_those_of_the_conventions() -> None:
         user_agent_attributes,
     )
     known = {value for module in conventions for name, value in vars(module).items() if name.isupper()}
-    request = whole()
-    request.method = "BREW"
+    request = whole("BREW")
     names = span(request, status=503, plugin="x").attributes().keys()
     # enduser.id is not yet stable, so it has no place among the constants of those that are.
     assert names - known == OURS | {"enduser.id"}

@@ -1,13 +1,13 @@
 """W3C Trace Context, the Recommendation of 23 November 2021: the headers `traceparent` and `tracestate`."""
 
-import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+
+from outrider import Headers
+from outrider_plugins.propagation.trace import NO_SPAN, NO_TRACE, Trace
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[^,]*)?")  # section 3.2.2
 _SAMPLED = 0x01
-_NO_TRACE, _NO_PARENT = "0" * 32, "0" * 16
 
 _KEY = r"[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13}"  # section 3.3.1.3.1
 _VALUE = r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"  # section 3.3.1.3.2
@@ -16,26 +16,29 @@ _MEMBERS = 32  # section 3.3.1.1
 _LENGTH, _LONG_MEMBER = 512, 128  # section 3.3.1.5
 
 
-class Parent(NamedTuple):
-    """What a `traceparent` says of the span that sent it: ids as 32 and 16 hexadecimal digits."""
-
-    trace_id: str
-    span_id: str
-    sampled: bool
-
-
-def new_ids() -> tuple[str, str]:
-    """A random trace id and the span id of its first span (section 3.2.2.3)."""
-    both = os.urandom(24).hex()
-    return both[:32], both[32:]
+def read(headers: Headers) -> Trace | None:
+    """The trace of a request, None where it has none that is valid."""
+    found = read_traceparent(headers.get_all("traceparent"))
+    if found is None or "tracestate" not in headers:
+        return found
+    return found._replace(state=read_tracestate(headers.get_all("tracestate")))
 
 
-def new_span_id() -> str:
-    """A random span id, which the headers call parent id (section 3.2.2.4)."""
-    return os.urandom(8).hex()
+def write(headers: Headers, trace: Trace) -> None:
+    """Puts a trace in the place of whatever stood there. One that nobody decided on counts as not sampled."""
+    headers["traceparent"] = write_traceparent(trace.trace_id, trace.span_id, sampled=bool(trace.sampled))
+    write_state(headers, trace.state)
 
 
-def read_traceparent(values: Sequence[str]) -> Parent | None:
+def write_state(headers: Headers, state: str) -> None:
+    """Puts a tracestate in the place of whatever stood there."""
+    if not state:
+        headers.discard("tracestate")
+    elif headers["tracestate"] != state:
+        headers["tracestate"] = state
+
+
+def read_traceparent(values: Sequence[str]) -> Trace | None:
     """The only `traceparent` of a request; None for none, several, or one that is not valid.
 
     Of a version above 00 the part that 00 knows is read (section 4.3); version ff and ids of zeros are not valid.
@@ -44,9 +47,9 @@ def read_traceparent(values: Sequence[str]) -> Parent | None:
     if found is None:
         return None
     version, trace_id, span_id, flags, more = found.groups()
-    if version == "ff" or (version == "00" and more is not None) or trace_id == _NO_TRACE or span_id == _NO_PARENT:
+    if version == "ff" or (version == "00" and more is not None) or trace_id == NO_TRACE or span_id == NO_SPAN:
         return None
-    return Parent(trace_id, span_id, bool(int(flags, 16) & _SAMPLED))
+    return Trace(trace_id, span_id, bool(int(flags, 16) & _SAMPLED))
 
 
 def write_traceparent(trace_id: str, span_id: str, *, sampled: bool) -> str:
