@@ -39,6 +39,8 @@ class Checked:
     """What Envoy is given."""
     endpoints: Path | None = None
     """The folder of files with targets."""
+    left_out: list[str] = field(default_factory=list[str])
+    """With `--lenient`: a line for each thing that Envoy can't do."""
 
     @classmethod
     def of(cls, source: Source, folder: Folder, shift: Shift, *, has_envoy: bool) -> "Checked":
@@ -47,13 +49,15 @@ class Checked:
         files = render(loaded, folder, shift) if has_envoy else []
         configuration = loaded.configuration
         endpoints = configuration.gateway.endpoints if source.kind == "envoy" else None
-        return cls(_longest(configuration), _guarded(loaded), _fixed(configuration), files, endpoints)
+        found = _longest(configuration), _guarded(loaded), _fixed(configuration)
+        return cls(*found, files, endpoints, source.with_left_out[1])
 
     @classmethod
     def from_json(cls, written: str) -> "Checked":
         row = json.loads(written)
-        files, endpoints = [Rendered(*file) for file in row["files"]], row["endpoints"]
-        return cls(row["longest"], row["guarded"], row["fixed"], files, Path(endpoints) if endpoints else None)
+        row["files"] = [Rendered(*file) for file in row["files"]]
+        row["endpoints"] = Path(row["endpoints"]) if row["endpoints"] else None
+        return cls(**row)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)

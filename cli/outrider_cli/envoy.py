@@ -24,6 +24,7 @@ from outrider.metrics import Metrics
 from outrider_cli.child import Child
 from outrider_cli.folder import Folder
 from outrider_cli.rendered import Rendered
+from outrider_cli.unix_http import UnixConnection
 from outrider_envoy.render.clusters import team
 
 _log = logging.getLogger("outrider.supervisor")
@@ -114,7 +115,7 @@ class Envoy:
         return {row["name"]: str(row.get("value", "")) for row in rows if "name" in row}
 
     def _ask(self, method: str, path: str) -> str:
-        connection = _UnixConnection(self._folder.admin)
+        connection = UnixConnection(str(self._folder.admin), _PATIENCE)
         try:
             connection.request(method, path)
             return connection.getresponse().read().decode()
@@ -122,19 +123,6 @@ class Envoy:
             return ""
         finally:
             connection.close()
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=5.0)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 def check_address(address: Address, name: str = "gateway.listen") -> None:
@@ -187,6 +175,7 @@ def command(bootstrap: Path, gateway: Gateway) -> list[str]:
 
 
 # Envoy's own info is a hundred lines about itself.
+_PATIENCE = 5.0  # seconds for each step of a question to the admin interface
 _LEVELS = {"debug": "info", "info": "warning", "warning": "warning", "error": "error"}
 # As outrider.logs writes them.
 _LOG_TEXT = "%H:%M:%S %-7l envoy.%n: %_"

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import click
 
 from outrider.errors import OutriderError, StartError
+from outrider_cli.unix_http import UnixConnection
 
 PATIENCE: Final = 10.0
 """How long the whole answer may take, in seconds."""
@@ -98,19 +99,6 @@ def _end(connected: socket.socket) -> None:
 
 def _connection(address: str, timeout: float) -> http.client.HTTPConnection:
     if address.startswith(_UNIX):
-        return _UnixConnection(address.removeprefix(_UNIX), timeout)
+        return UnixConnection(address.removeprefix(_UNIX), timeout)
     host, _, port = address.removeprefix("http://").rstrip("/").rpartition(":")
     return http.client.HTTPConnection(host.strip("[]"), int(port), timeout=timeout)
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)

@@ -65,6 +65,9 @@ class Reload:
             _log.warning("%s is not taken over: the gateway goes on as it was", source.path)
             return
         _tell_of_bare(sorted(set(self._serving.guarded) - set(checked.guarded)))
+        for line in checked.left_out:
+            if line not in self._serving.left_out:
+                _log.warning("%s", line)
         self._number += 1
         self._serving = checked
         snapshot = Source.from_json(shift.snapshot.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """Whether a file, or the files of a folder, are others than before, and nobody writes to them any more."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,11 +14,12 @@ _Look = frozenset[tuple[str, int, int, int]]
 class Files:
     """A file or a folder that is looked at again and again; None is neither and never changes."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
+        self._clock = clock
         self._known: _Look = self._looked()
         self._look = self._known
-        self._since = time.monotonic()
+        self._since = clock()
 
     def forget(self) -> None:
         """Lets the files as they are now count as a change, too."""
@@ -35,8 +36,8 @@ class Files:
         """Whether they are there, and have held still for a while."""
         look = self._looked()
         if look != self._look:
-            self._look, self._since = look, time.monotonic()
-        return bool(look) and time.monotonic() - self._since >= REST
+            self._look, self._since = look, self._clock()
+        return bool(look) and self._clock() - self._since >= REST
 
     def _looked(self) -> _Look:
         return frozenset() if self.path is None else frozenset(_looks(self.path))
