@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from outrider import HeaderName, Headers, LogRecord, Needs, Plugin, Request, Runtime, StartError
 from outrider.needs import Fact
-from outrider_plugins.ip_restriction import Networks, Ranges, client_address
+from outrider_plugins.networks import Networks, Ranges, client_address
 from outrider_plugins.propagation import HEADERS, Format, Propagation, Trace, new_span_id, new_trace
 from outrider_plugins.span_queue import Collector, SpanQueue
 from outrider_plugins.spans import Started, ended, started

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from outrider import Request
 from outrider.testing import run
-from outrider_plugins.ip_restriction import IpRestriction, Ranges, client_address
+from outrider_plugins.ip_restriction import IpRestriction
+from outrider_plugins.networks import Ranges, client_address
 
 
 def restriction(**config: Any) -> IpRestriction:
