@@ -10,6 +10,7 @@ from flood import A_MINUTE, AS_MUCH, BAD
 from kong import ALIKE, GEVENT, ONE, THREADS
 from limiting import MANY, OURS
 from measuring import ratio
+from shapes import BOUNDS
 from tables import Measured
 from through import BARE, FOUR, NATIVE
 
@@ -46,6 +47,10 @@ _FLOODED = (
 _CHECK = (
     "A key that did not come lately is digested anew, and its place looked for. Next: digests that are remembered "
     "beside the table, by hash."
+)
+_SHAPE = (
+    "Facts of the request become values of the expression's own library, or texts of a body, one at a time. Next: "
+    "values that are made once for a request, for all rules that speak of them."
 )
 _KONG = (
     "Each answer of Kong's wakes our worker once more, and half of its time goes into sockets; the rest is "
@@ -131,6 +136,11 @@ def _flood(rows: Measured) -> Iterator[Bar]:
         yield Bar(f"p50 of good tokens {kind}, to that {AS_MUCH}", 1.15, p50, why=_FLOODED)
 
 
+def _shapes(rows: Measured) -> Iterator[Bar]:
+    for name, bound in BOUNDS.items():
+        yield Bar(f"microseconds a request: {name}", bound, median(rows[name]["server"]), why=_SHAPE)
+
+
 def _limits(rows: Measured) -> Iterator[Bar]:
     for name in (name for name in rows if name.startswith(OURS)):
         yield Bar(f"microseconds a check in memory: {name}", 10, median(rows[name]["check"]), why=_CHECK)
@@ -171,6 +181,7 @@ _JUDGES = {
     "keys": _growth,
     "credentials": _credentials,
     "flood": _flood,
+    "shapes": _shapes,
     "limits": _limits,
     "streams": _streams,
     "kong": _kong,

@@ -25,6 +25,7 @@ import kong
 import limiting
 import phases
 import routes
+import shapes
 import spread
 import straight
 import through
@@ -54,6 +55,7 @@ TASKS = {
     "keys": Task(growth.keys, 3, 0.5),
     "credentials": Task(credentials.measure, 5, 0.5),
     "flood": Task(flood.measure, 5, 2, ("wrk",)),
+    "shapes": Task(shapes.measure, 5, 0.5),
     "limits": Task(limiting.memory, 5, 0.5),
     "storages": Task(limiting.servers, 5, 1, ("redis-server",)),
     "bodies": Task(bodies.measure, 3, 1, ("wrk",)),

@@ -4,7 +4,7 @@ from judging import BARE_STRAIGHT
 from kong import GEVENT, ONE, THREADS
 from phases import NOOP as NOOP_PHASE
 from section import Section, by_kind, cpu, grown, megabytes, single, split
-from sections_of_plugins import CREDENTIALS, FLOOD, LIMITS
+from sections_of_plugins import CREDENTIALS, FLOOD, LIMITS, SHAPES
 from tables import Column
 from through import BARE, NATIVE
 
@@ -236,6 +236,7 @@ SECTIONS = (
     CREDENTIALS,
     FLOOD,
     LIMITS,
+    SHAPES,
     _BODIES,
     _STREAMS,
     _SPREAD,

@@ -6,7 +6,9 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, ConfigDict
 
-from outrider import HeaderName, Headers, Request, Response
+from outrider import HeaderName, Headers
+from outrider.needs import Fact
+from outrider_plugins.references import Seen
 from outrider_plugins.templates import Place, Template, compile_template
 
 STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -44,26 +46,37 @@ class Values:
         place: Place,
         on_response: bool = False,
     ) -> None:
-        compiled = partial(compile_template, place=place, on_response=on_response)
-        self._replace = [(name, compiled(text)) for name, text in replace.items()]
-        self._add = [(name, compiled(text)) for name, text in add.items()]
-        self._append = [(name, compiled(text)) for name, text in append.items()]
-        texts = [text for _, text in (*self._replace, *self._add, *self._append)]
-        self._is_constant = all(isinstance(text, str) for text in texts)
-        self._known: Filled | None = None
+        parts = [_Part(texts, place, on_response=on_response) for texts in (replace, add, append)]
+        self._replace, self._add, self._append = parts
+        self.facts = frozenset[Fact]().union(*(part.facts for part in parts))
+        """The facts of the request that the values need."""
+        is_constant = not any(part.templates for part in parts)
+        self._known = Filled(*(part.constants for part in parts)) if is_constant else None
 
-    def fill(self, request: Request, response: Response | None = None) -> Filled:
-        """The values for one request, as it is now."""
+    def __bool__(self) -> bool:
+        return self._known is None or any(self._known)
+
+    def fill(self, seen: Seen) -> Filled:
+        """The values for one message, as it is now."""
         if self._known is not None:
             return self._known
+        return Filled(self._replace.fill(seen), self._add.fill(seen), self._append.fill(seen))
 
-        def filled(values: Iterable[tuple[str, str | Template]]) -> list[tuple[str, str]]:
-            return [(name, text if isinstance(text, str) else text(request, response)) for name, text in values]
 
-        found = Filled(filled(self._replace), filled(self._add), filled(self._append))
-        if self._is_constant:
-            self._known = found
-        return found
+class _Part:
+    """The names and values of one operation."""
+
+    def __init__(self, texts: Mapping[str, str], place: Place, *, on_response: bool) -> None:
+        compiled = [(name, compile_template(text, place, on_response=on_response)) for name, text in texts.items()]
+        self.constants = [(name, text) for name, text in compiled if isinstance(text, str)]
+        self.templates = compiled if len(self.constants) < len(compiled) else []
+        """All of them, if any is a template; else they are `constants`."""
+        self.facts = frozenset[Fact]().union(*(text.facts for _, text in compiled if isinstance(text, Template)))
+
+    def fill(self, seen: Seen) -> list[tuple[str, str]]:
+        if not self.templates:
+            return self.constants
+        return [(name, text if isinstance(text, str) else text(seen)) for name, text in self.templates]
 
 
 def change_headers(headers: Headers, remove: Iterable[str], rename: Mapping[str, str], values: Filled) -> None:
@@ -83,11 +96,11 @@ def change_headers(headers: Headers, remove: Iterable[str], rename: Mapping[str,
 
 
 def _rename(headers: Headers, old: str, new: str) -> None:
-    if old not in headers or old == new:
-        return
     texts = headers.get_all(old)
-    headers.discard(old)
+    if not texts or old == new:
+        return
+    del headers[old]
     # What stood under the new name goes: it must not pass for the renamed one.
-    headers.discard(new)
-    for text in texts:
+    headers[new] = texts[0]
+    for text in texts[1:]:
         headers.append(new, text)

@@ -26,8 +26,8 @@ Shared = Callable[[Protocol, str], Outrider]
 USUAL = os.environ.get("OUTRIDER_TRANSPORT", "engine")
 TRANSPORTS = [USUAL, *{"engine", "grpcio"}.difference({USUAL}), *(f"{USUAL} behind {pin}" for pin in ENVOYS)]
 LONG = (
-    *("bad_requests", "bundled_plugins", "combining", "issuers", "limits", "more_plugins", "passwords"),
-    *("sameness_form", "sameness_limits", "token_attacks", "tokens"),
+    *("bad_requests", "bundled_plugins", "combining", "described", "issuers", "limits", "more_plugins", "passwords"),
+    *("sameness_form", "sameness_limits", "token_attacks", "tokens", "transforms"),
 )
 ABOUT_PLUGINS = {f"test_{name}" for name in LONG}
 """What goes on before or behind the transport: these run over the usual one alone."""

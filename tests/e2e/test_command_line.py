@@ -27,11 +27,14 @@ BUNDLED = [
     "jwt-auth",
     "key-auth",
     "mtls-auth",
+    "openapi-validation",
+    "policy",
     "rate-limit",
     "request-size-limit",
     "request-termination",
     "request-transform",
     "response-transform",
+    "signature-auth",
     "tracing",
 ]
 WriteFile = Callable[..., Path]

@@ -1,8 +1,9 @@
-"""cors, ip-restriction, request-size-limit and request-termination behind each gateway."""
+"""cors, ip-restriction, policy, request-size-limit, request-termination and signature-auth behind each gateway."""
 
 import json
 import socket
 from pathlib import Path
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from harness import http1
 from harness.outrider import Outrider, outrider, plugin, service
 from harness.sample import Protocol
+from harness.signed import HMAC, USUAL, Signed, content_digest
 from harness.upstream import Answer, Upstream
 
 EXT_PROC = pytest.mark.parametrize("protocol", ["ext_proc"])  # Kong shows plugins no chunks
@@ -142,6 +144,69 @@ def test_ip_restriction_goes_by_the_address_of_the_connection(
     assert response
     assert response.status == status
     assert len(upstream.requests) == (status == 200)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "headers", "status"),
+    [
+        ("/policed/7", "GET", [], 200),
+        ("/policed/7?page=1&x=%ff", "GET", [], 200),
+        ("/policed/7", "PUT", [ALICE], 200),
+        ("/policed/7", "GET", [("x-tenant", "a"), ("X-Tenant", "b")], 200),
+        ("/policed/7", "GET", [("x-odd", "caf\xe9")], 200),
+        ("/policed", "GET", [], 403),
+        ("/policed/7", "PUT", [], 405),
+        ("/policed/7?page=1&page=2", "GET", [], 403),
+        ("/policed/7?page=%ff", "GET", [], 403),
+        ("/policed/7", "GET", [("x-tenant", "a")], 403),
+        ("/policed/7", "GET", [("x-tenant", "a, b\xff")], 403),
+    ],
+)
+def test_policy_decides_by_what_was_sent(
+    gateway: Outrider, upstream: Upstream, path: str, method: str, headers: list[tuple[str, str]], status: int
+) -> None:
+    assert gateway.request(path, *headers, method=method).status == status
+    assert len(upstream.requests) == (status == 200)
+
+
+def signed(path: str, method: str = "GET", body: bytes = b"") -> list[tuple[str, str]]:
+    """Header fields that sign a request; no two of them are the same."""
+    fields = {"content-digest": content_digest(body)} if body else {}
+    parameters = {"nonce": str(uuid4())}
+    signature = Signed((*USUAL, *fields), parameters=parameters, label="sig-1")
+    return [*fields.items(), *signature.headers(HMAC, path, method, "outrider.test", fields=fields)]
+
+
+def test_signature_auth_lets_each_signed_request_in_once(gateway: Outrider, upstream: Upstream) -> None:
+    path = "/signed/7?page=2&x=a%20b"
+    headers = signed(path)
+    assert [gateway.request(path, *headers).status for _ in range(2)] == [200, 401]
+    assert [request.get("x-consumer-username") for request in upstream.requests] == ["alice"]
+    refused = gateway.request(path)
+    assert (refused.status, refused.get("www-authenticate")) == (401, "Signature")
+    assert refused.get("accept-signature") == 'sig=("@method" "@authority" "@path" "@query");created;keyid'
+
+
+def test_signature_auth_checks_the_body_before_it_uses_up_the_signature(
+    gateway: Outrider, upstream: Upstream
+) -> None:
+    headers = signed("/signed", "POST", b"true")
+    bodies = [b"false", b"", b"true", b"true"]
+    statuses = [gateway.request("/signed", *headers, method="POST", body=body).status for body in bodies]
+    assert statuses == [401, 401, 200, 401]
+    assert upstream.request.body == b"true"
+    assert gateway.request("/signed", *signed("/signed", "POST"), method="POST", body=b"true").status == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [("/signed/8?page=2", "GET"), ("/signed/7?page=3", "GET"), ("/signed/7?page=2", "PUT"), ("/signed/7", "GET")],
+)
+def test_signature_auth_lets_in_only_what_was_signed(
+    gateway: Outrider, upstream: Upstream, path: str, method: str
+) -> None:
+    assert gateway.request(path, *signed("/signed/7?page=2"), method=method).status == 401
+    assert not upstream.requests
 
 
 def chunked(path: str, *chunks: bytes) -> bytes:

@@ -234,7 +234,7 @@ def test_a_slow_hook_is_a_span_below_the_requests(
 ) -> None:
     gateway = share(traced(upstream, collector, plugin("script")), workers=1, protocol=asked_by)
     assert gateway.request("/traced", ("x-script", "wait 0.15")).status == 200
-    spans = until(lambda: collector.spans if len(collector.spans) > 1 else None)
+    spans = until(lambda: collector.spans if len(collector.spans) > 1 else [])
     [hook] = [span for span in spans if span.name == "script on_request"]
     [span] = [span for span in spans if span is not hook]
     assert (hook.trace_id, hook.parent_id) == (span.trace_id, span.span_id)

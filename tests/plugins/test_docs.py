@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from base64 import b64encode
 from dataclasses import fields
 from pathlib import Path
@@ -23,10 +24,12 @@ PLUGINS = discovery.installed()
 CLIENTS, GATEWAY = Authority("clients"), Authority().sign("localhost")
 SECRETS = {
     "INTROSPECTION_SECRET": "what the server knows us by",
+    "EXPORT_SECRET": "a-secret-of-at-least-32-random-bytes",
     "CLIENTS_CA": CLIENTS.cert_pem,
     "GATEWAY_CERT": GATEWAY.cert_pem,
     "GATEWAY_KEY": GATEWAY.key_pem,
 }
+ORDERS = Route("orders", service="orders")
 EVERYWHERE = {field.name for field in fields(Plugin)}
 
 
@@ -69,7 +72,7 @@ def example(name: str) -> Configuration:
 def send(name: str, target: str, **headers: str) -> Outcome:
     configuration = example(name)
     sent = [(header.replace("_", "-"), value) for header, value in headers.items()]
-    request = Request("GET", target, headers=sent, route=Route("orders", service="orders"))
+    request = Request("GET", target, headers=sent, route=ORDERS)
     plugins = [one.plugin for one in configuration.plugins]
     return run(plugins, request, consumers=configuration.consumers, response=Response(200))
 
@@ -101,6 +104,44 @@ def test_the_example_of_acl_lets_alice_in_who_is_staff_and_not_bob() -> None:
     assert alice.upstream is not None
     assert alice.upstream.headers["x-consumer-groups"] == "staff, berlin"
     assert (bob.status, send("acl", "/orders").status) == (403, 401)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "key", "status"),
+    [
+        ("GET", "/orders", "bob-key", 200),
+        ("PUT", "/orders", "alice-key", 200),
+        ("PUT", "/orders", "bob-key", 403),
+        ("GET", "/orders/tenants/red/7", "bob-key", 200),
+        ("GET", "/orders/tenants/blue/7", "bob-key", 403),
+        ("GET", "/orders/tenants/red/../blue/7", "bob-key", 403),
+        ("GET", "/orders", "", 401),
+    ],
+)
+def test_the_example_of_policy_lets_editors_write_and_keeps_tenants_apart(
+    method: str, target: str, key: str, status: int
+) -> None:
+    configuration = example("policy")
+    request = Request(method, target, headers={"x-api-key": key} if key else {})
+    plugins = [one.plugin for one in configuration.plugins]
+    assert run(plugins, request, consumers=configuration.consumers).status == status
+
+
+def test_the_example_of_signature_auth_knows_what_its_script_signs() -> None:
+    folder = ROOT / "examples" / "plugins"
+    secret, body, url = SECRETS["EXPORT_SECRET"], b'{"item": 7}', "http://127.0.0.1:8080/orders?page=2"
+    script = [sys.executable, str(folder / "sign_request.py"), "POST", url, body.decode()]
+    done = subprocess.run(script, env={"EXPORT_SECRET": secret}, capture_output=True, text=True, check=True)
+    headers = [tuple(line.split(": ", 1)) for line in done.stdout.splitlines()]
+    request = Request(
+        "POST", "/orders?page=2", headers=cast("list[tuple[str, str]]", headers), authority="127.0.0.1:8080"
+    )
+    configuration = example("signature-auth")
+    plugins = [one.plugin for one in configuration.plugins]
+    sent = run(plugins, request, body, consumers=configuration.consumers)
+    assert sent.upstream is not None
+    assert sent.upstream.headers["x-consumer-username"] == "nightly-export"
+    assert send("signature-auth", "/orders").headers["www-authenticate"] == "Signature"
 
 
 @pytest.mark.parametrize(
@@ -152,14 +193,25 @@ def test_the_example_of_rate_limit_has_two_limits() -> None:
 
 
 def test_the_example_of_request_transform_does_what_its_page_says() -> None:
-    upstream = send("request-transform", "/orders?debug=1&page=2", x_old_name="a").upstream
+    page = (ROOT / "docs" / "plugins" / "request-transform.md").read_text()
+    plugins = [one.plugin for one in example("request-transform").plugins]
+    headers = {"x-old-name": "a", "content-type": "application/json"}
+    request = Request("POST", "/orders/7?debug=1&page=2", headers=headers, authority="127.0.0.1:8080", route=ORDERS)
+    outcome = run(plugins, request, b'{"qty": 1, "internal": true}')
+    upstream = outcome.upstream
     assert upstream is not None
-    assert upstream.target == "/orders?page=2&client=127.0.0.1"
-    assert dict(upstream.headers) == {"x-new-name": "a", "x-route": "orders"}
+    assert f"upstream gets {upstream.upstream_path}?{upstream.query}, x-new-name: a and x-route: orders" in page
+    assert (upstream.headers["x-new-name"], upstream.headers["x-route"]) == ("a", "orders")
+    assert f"# {outcome.upstream_body.decode()}" in page
 
 
 def test_the_example_of_response_transform_does_what_its_page_says() -> None:
-    assert send("response-transform", "/orders").headers["x-answer"] == "200 for GET /orders"
+    page = (ROOT / "docs" / "plugins" / "response-transform.md").read_text()
+    plugins = [one.plugin for one in example("response-transform").plugins]
+    response = Response(200, body=b'{"id": 7, "debug": "..."}', headers={"content-type": "application/json"})
+    outcome = run(plugins, Request("GET", "/orders", route=ORDERS), response=response)
+    assert outcome.headers["x-answer"] == "200 for GET /orders"
+    assert f"arrives as `{outcome.body.decode()}`" in page
 
 
 def test_the_example_of_cors_lets_pages_of_its_origins_read() -> None:
@@ -175,3 +227,13 @@ def test_the_example_of_ip_restriction_lets_this_machine_in() -> None:
 def test_the_example_of_request_termination_answers_only_what_carries_its_trigger() -> None:
     assert b"Back at noon" in send("request-termination", "/orders", x_maintenance="1").body
     assert send("request-termination", "/orders").status == 200
+
+
+def test_the_example_of_openapi_validation_says_what_its_page_says() -> None:
+    page = (ROOT / "docs" / "plugins" / "openapi-validation.md").read_text()
+    assert send("openapi-validation", "/orders?limit=50").status == 200
+    refused = send("openapi-validation", "/orders?limit=500")
+    assert refused.status == 400
+    assert json.loads(refused.body)["errors"][0]["message"] in page
+    assert send("openapi-validation", "/orders/7").status == 400
+    assert send("openapi-validation", "/orders?other=1").status == 400

@@ -135,11 +135,41 @@ def test_the_query_changes_in_the_same_way_and_what_is_not_touched_stays_as_sent
 
 
 def test_a_query_that_stays_the_same_is_not_set() -> None:
-    assert not transform({"remove": {"query": ["a"]}}, Request(target="/?b=%zz")).target_changed
+    assert not transform({"remove": {"query": ["a"]}}, Request(target="/?b=%zz")).line_changed
 
 
-def test_the_path_is_never_changed() -> None:
-    assert transform({"remove": {"query": ["a"]}}, Request(target="//x/%2e?a=1")).target == "//x/%2e"
+def test_the_path_stays_as_sent_where_none_is_configured() -> None:
+    sent = transform({"remove": {"query": ["a"]}}, Request(target="//x/%2e?a=1"))
+    assert (sent.target, sent.upstream_path) == ("//x/%2e", None)
+
+
+def test_the_method_changes_but_for_one_whose_answer_has_another_form() -> None:
+    assert transform({"method": "PUT"}, Request("POST")).upstream_method == "PUT"
+    assert transform({"method": "PUT"}, Request("HEAD")).upstream_method is None
+
+
+@pytest.mark.parametrize(
+    ("config", "facts", "reads_body", "rewrites"),
+    [
+        ({}, "", False, ""),
+        ({"add": {"headers": {"x-a": "{consumer.id}"}}}, "headers", False, ""),
+        ({"add": {"query": {"a": "{request.client}{request.host}"}}}, "client host path", False, ""),
+        ({"method": "PUT"}, "method", False, "method"),
+        ({"path": "/a/{request.query.b}"}, "path", False, "path"),
+        ({"path": "/a/{claims.sub}"}, "", False, "path"),
+        ({"path": {"match": "/(.*)", "to": "/x"}}, "path", False, "path"),
+        ({"body": "{request.method}"}, "headers method", True, "body"),
+        ({"remove": {"form": ["a"]}}, "headers", True, "body"),
+        ({"remove": {"json": ["/a"]}}, "headers", True, "body"),
+    ],
+)
+def test_it_asks_for_no_more_than_it_needs(
+    config: dict[str, Any], facts: str, reads_body: bool, rewrites: str
+) -> None:
+    plugin = TypeAdapter(RequestTransform).validate_python(config)
+    needs = plugin.needs()
+    assert (" ".join(sorted(needs.facts)), " ".join(needs.rewrites)) == (facts, rewrites)
+    assert plugin.hooks() == ({"on_request", "on_request_body"} if reads_body else {"on_request"})
 
 
 @pytest.mark.parametrize(
@@ -152,7 +182,27 @@ def test_the_path_is_never_changed() -> None:
         ({"add": {"headers": {"x a": "b"}}}, "no header name"),
         ({"remove": {"headers": ["host"]}}, "belongs to the gateway"),
         ({"rename": {"headers": {"x-a": "content-length"}}}, "belongs to the gateway"),
-        ({"remove": {"json": ["/a"]}}, "Unexpected keyword"),
+        ({"remove": {"body": ["/a"]}}, "Unexpected keyword"),
+        ({"remove": {"json": ["a"]}}, "no JSON pointer"),
+        ({"rename": {"json": {"/a": "/a/b"}}}, "into itself"),
+        ({"add": {"json": {"/a": [{"b": "{consumer.name}"}]}}}, "did you mean {consumer.username}"),
+        ({"add": {"json": {"/a": float("inf")}}}, "a number that JSON has not"),
+        ({"add": {"form": {"a": "{response.status}"}}}, "use response-transform"),
+        ({"body": {"a": "{"}}, "write it twice"),
+        ({"body": {}, "add": {"form": {"a": "b"}}}, "keep one of them"),
+        ({"body": {}, "remove": {"json": ["/a"]}}, "keep one of them"),
+        ({"method": "HEAD"}, "no method that a request can become"),
+        ({"method": "get"}, "no method that a request can become"),
+        ({"path": "a"}, "is no path"),
+        ({"path": "//a"}, "is no path"),
+        ({"path": "/a?b"}, "is no path"),
+        ({"path": "/a/../{consumer.id}"}, "is no path"),
+        ({"path": "/{path.1}"}, "unknown reference"),
+        ({"path": {"match": "/(a)", "to": "/{path.2}"}}, "did you mean {path.1}"),
+        ({"path": {"match": "(", "to": "/"}}, "no regular expression"),
+        ({"path": {"match": "(?:(?:a{1000}){1000}){1000}", "to": "/"}}, "no regular expression"),
+        ({"path": {"match": "/(a)"}}, "Field required"),
+        ({"max_body": 10_000_001}, "less than or equal to 10000000"),
         ({"add": {"headers": {"x-a": 1}}}, "valid string"),
     ],
 )

@@ -3,6 +3,7 @@
 import pytest
 
 from outrider import Consumer, Request, Response, Route
+from outrider_plugins.references import Seen
 from outrider_plugins.templates import Place, compile_template
 
 
@@ -25,7 +26,7 @@ def request(**headers: str) -> Request:
 
 def text(template: str, place: Place = "header", message: Request | None = None) -> str:
     compiled = compile_template(template, place)
-    return compiled if isinstance(compiled, str) else compiled(message or request())
+    return compiled if isinstance(compiled, str) else compiled(Seen(message or request()))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_the_response_has_references_of_its_own() -> None:
     response = Response(503, headers={"x-served-by": "a"})
     template = compile_template("{response.status} {response.headers.x-served-by}", "header", on_response=True)
     assert not isinstance(template, str)
-    assert template(request(), response) == "503 a"
+    assert template(Seen(request(), response)) == "503 a"
 
 
 def test_there_is_no_response_in_the_request_phase() -> None:

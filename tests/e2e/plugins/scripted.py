@@ -11,7 +11,7 @@ from outrider.headers import Headers
 
 
 class Script(Plugin):
-    """Does what `x-script` says, word by word: `set x-a one; append x-a two; remove x-b; query a=1; path /x; raise`."""
+    """Does what `x-script` says, word by word: `set x-a one; append x-a two; remove x-b; query a=1; raise`."""
 
     def needs(self) -> Needs:
         return Needs(rewrites=frozenset({"path", "method"}))

@@ -6,9 +6,11 @@ from typing import Literal
 
 from harness.attacked import attacked
 from harness.combined import PEOPLE, combined, sharing
+from harness.described import described
 from harness.introspected import CLIENT_SECRET
 from harness.outrider import Config, plugin, service
 from harness.passwords import USERS, with_passwords
+from harness.signed import HMAC
 from harness.tokens import ALICES_SECRET, Issuer
 
 Protocol = Literal["ext_proc", "ext_authz", "kong"]
@@ -41,6 +43,7 @@ def sample(protocol: Protocol, upstream: int, folder: Path, issuers: Sequence[Is
         *with_passwords(upstream),
         *attacked(upstream, folder),
         *_requests(upstream, folder),
+        *described(upstream, folder, responses=protocol != "ext_authz"),
         *(_responses(upstream) if protocol != "ext_authz" else []),
         *(_chunks(upstream) if protocol == "ext_proc" else []),
     ]
@@ -118,9 +121,22 @@ def _requests(upstream: int, folder: Path) -> list[Config]:
         service("gone", upstream, plugin("request-termination", status=410, body="gone", content_type="text/x-gone")),
         service("local", upstream, plugin("ip-restriction", allow=["127.0.0.0/8"], deny=["::ffff:127.0.0.2"])),
         service("transformed", upstream, plugin("key-auth"), transform),
+        service("signed", upstream, plugin("signature-auth", keys=[HMAC.row(consumer="alice")])),
+        service("policed", upstream, plugin("key-auth", anonymous="guest"), _policy()),
         service("seen", upstream, plugin("seen")),
         service("played", upstream, *(plugin(name) for name in ("first", "second", "third"))),
     ]
+
+
+def _policy() -> Config:
+    facts = "request.host == 'outrider.test' && request.client == '127.0.0.1' && request.scheme == 'http'"
+    rules = [
+        {"name": "where", "allow": f"{facts} && route.name == 'policed' && request.path.startsWith('/policed/')"},
+        {"name": "writers", "deny": "request.method != 'GET' && consumer.username != 'alice'", "status": 405},
+        {"name": "pages", "deny": "'page' in request.query && request.query.page != ['1']", "message": "No page"},
+        {"name": "tenants", "allow": "!('x-tenant' in request.headers) || request.headers['x-tenant'] == 'a, b'"},
+    ]
+    return plugin("policy", rules=rules)
 
 
 def _below(upstream: int) -> list[Config]:
@@ -161,9 +177,33 @@ def _responses(upstream: int) -> list[Config]:
         service("bodies", upstream, plugin("request-body"), plugin("response-body")),
         service("guarded", upstream, plugin("key-auth"), plugin("request-body")),
         service("retouched", upstream, transform),
+        *_rewritten(upstream),
         service("pages", upstream, cors, plugin("key-auth")),
         service("dead-pages", 1, cors),
         service("dead-replies", 1, plugin("response-script")),
+    ]
+
+
+def _rewritten(upstream: int) -> list[Config]:
+    request = plugin(
+        "request-transform",
+        remove={"json": ["/secret"], "form": ["secret"]},
+        add={"json": {"/n": 1.5, "/route": "{route.name}"}, "form": {"route": "{route.name}"}},
+        path={"match": "/rewritten/(?P<kind>[^/]+)/(.+)", "to": "/{path.kind}/of/{request.headers.x-who}/{path.2}"},
+        method="PUT",
+    )
+    response = plugin(
+        "response-transform",
+        remove={"json": ["/secret"]},
+        add={"json": {"/code": "{response.status}"}, "headers": {"x-code": "{response.status}"}},
+        if_status=["400-599"],
+        status=418,
+    )
+    return [
+        service("rewritten", upstream, request),
+        service("passing", upstream, plugin("request-transform", add={"json": {"/a": 1}}, on_bad_body="pass")),
+        service("softened", upstream, response),
+        service("hidden", upstream, plugin("response-transform", body={"path": "{request.path}"}, if_status=[500])),
     ]
 
 

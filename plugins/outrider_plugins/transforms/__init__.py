@@ -1,0 +1,1 @@
+"""What request-transform and response-transform are made of."""
