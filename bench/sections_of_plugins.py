@@ -72,9 +72,10 @@ LIMITS = Section(
 
 SHAPES = Section(
     "In what shape",
-    "The request hooks of one plugin by themselves, on requests that are there, with 7 to 8 headers and a token's claims. "
-    "*Five operations* are remove, rename, replace, add (with two references) and append. The JSON has no white space, "
-    "as most servers write it. *Five terms* are of the method, the path, a claim, the consumer and the route.",
+    "The request hooks of one plugin by themselves, on requests that are there, with 7 to 8 headers and a token's "
+    "claims. *Five operations* are remove, rename, replace, add (with two references) and append. The JSON has no "
+    "white space, as most servers write it. *Five terms* are of the method, the path, a claim, the consumer and the "
+    "route.",
     {"shapes": ((cpu("CPU µs a request", "server", spread=True), megabytes("MB", "memory")),)},
     {"shapes": single("The hooks of one request", "CPU microseconds", "server")},
 )

@@ -13,7 +13,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89A-Fa-f]")
 def json_object(raw: bytes) -> dict[str, Any]:
     """The object that `raw` is. Raises `ValueError` for anything else, and for what two readers could read as two."""
     try:
-        value: Any = json.loads(raw.decode(), object_pairs_hook=unique, parse_constant=no_number)
+        value: Any = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
         if _SURROGATE.search(raw):
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
@@ -21,7 +21,7 @@ def json_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("no JSON object")
     found = cast("dict[str, Any]", value)
-    if raw.count(b"[") + raw.count(b"{") > DEEPEST and depth_of(found, DEEPEST) > DEEPEST:
+    if raw.count(b"[") + raw.count(b"{") > DEEPEST and _depth(found) > DEEPEST:
         raise ValueError("nested too deep")
     return found
 
@@ -36,29 +36,27 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
-def depth_of(value: object, deepest: int) -> int:
-    """How many levels a value has, its innermost texts and numbers too; counts to one beyond `deepest`."""
+def _depth(value: object) -> int:
     depth, level = 0, [value]
-    while level and depth <= deepest:
+    while level and depth <= DEEPEST:
         depth, level = depth + 1, [inner for one in level for inner in _inner(one)]
     return depth
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object's members, for `json.loads`. Raises `ValueError` for a name that stands twice."""
-    # RFC 7519, section 4: two readers can see two tokens.
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name that stands twice")
-    return found
-
-
-def no_number(constant: str) -> NoReturn:
-    """Refuses NaN and Infinity, which Python reads, and RFC 8259, section 6 does not have."""
-    raise ValueError(f"{constant} is no number")
 
 
 def _inner(value: object) -> Iterable[object]:
     if isinstance(value, dict):
         return cast("dict[str, object]", value).values()
     return value if is_list(value) else ()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # RFC 7519, section 4: with a name twice, two readers can see two tokens.
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name that stands twice")
+    return found
+
+
+def _no_number(constant: str) -> NoReturn:
+    # Python reads NaN and Infinity, which RFC 8259, section 6 does not have.
+    raise ValueError(f"{constant} is no number")

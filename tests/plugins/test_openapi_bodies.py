@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.described import Json, ask, document, errors, operation, plugin, taking
 from outrider.testing import Outcome
-from outrider_plugins.openapi.json_body import DEEPEST, BadJSONError, read_json
+from outrider_plugins.json_body import DEEPEST, BadJSONError, read_json
 from outrider_plugins.openapi.media_types import best, media_type
 from outrider_plugins.openapi_validation import OpenapiValidation
 

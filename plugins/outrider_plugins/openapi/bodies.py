@@ -4,9 +4,9 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from outrider_plugins.json_body import BadJSONError, read_in_steps
 from outrider_plugins.openapi.findings import Finding
 from outrider_plugins.openapi.forms import read_form
-from outrider_plugins.openapi.json_body import BadJSONError, read_in_steps
 from outrider_plugins.openapi.media_types import MediaType, best, media_type
 from outrider_plugins.openapi.schemas import Schema
 from outrider_plugins.openapi.values import BadTextError, readings

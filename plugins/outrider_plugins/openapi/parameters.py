@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from outrider_plugins.json_body import BadJSONError, read_json
 from outrider_plugins.openapi.findings import Finding
-from outrider_plugins.openapi.json_body import BadJSONError, read_json
 from outrider_plugins.openapi.parts import Parts
 from outrider_plugins.openapi.schemas import Schema
 from outrider_plugins.openapi.styles import of_path, pairs, split

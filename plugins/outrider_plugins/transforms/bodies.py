@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 from outrider import Headers
 from outrider.consumer import JSON
 from outrider.needs import Fact
+from outrider_plugins.json_body import write_json
 from outrider_plugins.references import Seen
 from outrider_plugins.transforms.codings import CHARSETS, CODINGS, UNPACKED, TooLargeError, pack, unpack
 from outrider_plugins.transforms.forms import NO_FORM_CHANGES, FormChanges
 from outrider_plugins.transforms.json_changes import JsonChanges
-from outrider_plugins.transforms.json_text import write_json
 from outrider_plugins.transforms.json_values import compile_json
 from outrider_plugins.transforms.media import Media, media_of
 

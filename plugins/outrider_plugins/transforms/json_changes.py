@@ -5,9 +5,9 @@ from functools import partial
 
 from outrider.consumer import JSON
 from outrider.needs import Fact
+from outrider_plugins.json_body import read_exactly, write_json
 from outrider_plugins.references import Seen
 from outrider_plugins.transforms.codings import from_utf8, to_utf8
-from outrider_plugins.transforms.json_text import read_json, write_json
 from outrider_plugins.transforms.json_values import compile_json
 from outrider_plugins.transforms.pointers import add, append, remove, rename, replace, steps_of
 
@@ -50,7 +50,7 @@ class JsonChanges:
 
 
 def _changed(operations: Sequence[Operation], body: bytes, charset: str) -> bytes | None:
-    value, before = read_json(to_utf8(body, charset))
+    value, before = read_exactly(to_utf8(body, charset))
     for operation in operations:
         operation(value)
     after = write_json(value)
