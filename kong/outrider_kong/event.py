@@ -19,7 +19,7 @@ from outrider_kong.calls import Call
 from outrider_kong.consumers import KongConsumers
 from outrider_kong.crashes import Crashes, event_mark
 from outrider_kong.errors import ProtocolError
-from outrider_kong.reading import Facts, SingleCalls, TooManyHeadersError, request_of, response_of
+from outrider_kong.reading import Facts, SingleCalls, UnfitRequestError, request_of, response_of
 from outrider_kong.so_far import ReplyHeaders, SoFar
 from outrider_kong.writing import reply_call, reply_headers, reply_in_place, request_changes, response_changes
 
@@ -79,8 +79,8 @@ class Serving:
         facts = Facts.of_text(text) if text is not None else self._single.facts((yield self._single.calls))
         try:
             request = request_of(fields, facts)
-        except TooManyHeadersError:
-            return [reply_call(reply(Request(), Refusal(431, "The headers are too large")))]
+        except UnfitRequestError as unfit:
+            return [reply_call(reply(Request(), Refusal(unfit.status, str(unfit))))]
         if self._responds and _is_upgrade(request):
             return [reply_call(reply(request, Refusal(400, "An upgrade is not possible here")))]
         before = SoFar(facts.so_far) if self._alone else None

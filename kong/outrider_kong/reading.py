@@ -1,5 +1,6 @@
 """Reads what Kong answers into the one form that requests have behind every gateway."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -14,12 +15,17 @@ from outrider_kong import calls
 from outrider_kong.calls import HEADERS_CAP, Call
 from outrider_kong.errors import ProtocolError
 
+_DOTS: Final = re.compile(r"/(?:[.]|%2[eE]){1,2};")
 # Envoy takes these off before a plugin sees them; so do we, for one form behind both.
 _OF_THE_CONNECTION: Final = ("connection", "keep-alive", "proxy-connection")
 
 
-class TooManyHeadersError(Exception):
-    """There may be more than Kong tells: what is behind them is not known."""
+class UnfitRequestError(Exception):
+    """A request that nothing can be decided about, with the refusal that downstream gets."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Facts(NamedTuple):
@@ -83,11 +89,15 @@ class SingleCalls:
 
 
 def request_of(fields: Fields, facts: Facts) -> Request:
-    """The request. Raises `TooManyHeadersError`, and `ProtocolError` for one without a method or a path."""
+    """The request. Raises `UnfitRequestError`, and `ProtocolError` for one without a method or a path."""
     if sum(map(len, fields.values())) >= HEADERS_CAP:
-        raise TooManyHeadersError
+        # There may be more than Kong tells: what is behind them is not known.
+        raise UnfitRequestError(431, "The headers are too large")
     if not facts.id or not facts.method or not facts.target:
         raise ProtocolError("a request without a number, a method or a path")
+    if ";" in facts.target and _DOTS.search(facts.target.partition("?")[0]):
+        # Kong sends it on as it is, and some servers read `..;` as `..`.
+        raise UnfitRequestError(400, "The path is ambiguous")
     authority = fields.pop("host", [""])[0]
     if facts.host not in ("", authority) and split_authority(authority)[0] != split_authority(facts.host)[0]:
         authority = facts.host

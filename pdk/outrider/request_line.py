@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from outrider.errors import ReplyError
 
@@ -15,7 +16,7 @@ METHODS: Final = frozenset(
 
 # RFC 3986, section 3.3, and what all servers take beside it; escapes are whole.
 _PATH = re.compile(r"/(?!/)(?:[!-\x22$&->@-~]|%[0-9A-Fa-f]{2})*")
-_CLIMBING = re.compile(r"/(?:\.|%2e){1,2}(?:[/;]|$)", re.IGNORECASE)
+_SLASH = re.compile(rb"[/\\]")
 
 
 def checked_method(method: str, sent: str) -> str:
@@ -31,6 +32,8 @@ def checked_path(path: str) -> str:
     """The raw path for upstream. Raises `ReplyError` for what is none, or leads above where the service begins."""
     if not _PATH.fullmatch(path):
         raise ReplyError("the path for upstream must begin with one / and be percent-encoded: use urllib.parse.quote")
-    if _CLIMBING.search(path):
+    # Some servers resolve the escapes first, and take a backslash for a slash.
+    segments = _SLASH.split(unquote_to_bytes(path))
+    if any(segment.partition(b";")[0] in (b".", b"..") for segment in segments) or (not segments[1] and segments[2:]):
         raise ReplyError("the path for upstream has a segment of dots, which leads elsewhere: take it out")
     return path

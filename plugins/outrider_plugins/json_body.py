@@ -38,7 +38,25 @@ def read_exactly(raw: bytes) -> tuple[JSON, bytes]:
 
     Raises `BadJSONError`, also for a fraction or a power that no double holds.
     """
+    if b"\\" not in raw and (found := _as_it_came(raw)):
+        return found
     return _whole(raw, _as_written)
+
+
+def _as_it_came(raw: bytes) -> tuple[JSON, bytes] | None:
+    """The same, where what was read is written again as it came but for white space: as most servers write it."""
+    try:
+        value: JSON = _decoded(raw, _values)
+        text = _encode(value)
+        # Equal texts have equally many names and the same numbers; and what was read has each name once.
+        is_same = text == raw or text == msgspec.json.format(raw, indent=-1)
+    except (RecursionError, ValueError):
+        return None
+    return (value, text) if is_same and not _may_be_too_deep(raw) else None
+
+
+def _may_be_too_deep(raw: bytes) -> bool:
+    return raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_too_deep(raw)
 
 
 def write_json(value: JSON) -> bytes:
@@ -62,7 +80,7 @@ def _whole(raw: bytes, decode: _Decode) -> tuple[Any, bytes]:
 
 
 def _read(raw: bytes, decode: _Decode) -> Generator[None, None, tuple[Any, bytes]]:
-    if raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_too_deep(raw):
+    if _may_be_too_deep(raw):
         raise BadJSONError("is nested too deep")
     try:
         value = _decoded(raw, decode)

@@ -166,9 +166,10 @@ class OpenapiValidation(Plugin):
             # Only here, since they are an extra.
             from outrider_plugins.openapi.checks import Checks
             from outrider_plugins.openapi.contract import compile_contract
+
+            contract = compile_contract(self.spec, self.base_path, responses=self.responses)
         except ImportError:
             raise ValueError(
                 "needs the packages jsonschema-rs and openapi-spec-validator: install outrider[openapi]"
             ) from None
-        contract = compile_contract(self.spec, self.base_path, responses=self.responses)
         return Checks(contract, self.max_body, self.unknown_query, self.unchecked_bodies)

@@ -86,8 +86,10 @@ def reference(text: str, *, on_response: bool = False, captures: frozenset[str] 
         if text.startswith(prefix) and text != prefix:
             return Reference(fact, reading(text.removeprefix(prefix)))
     known = [*single, *(f"{prefix}NAME" for prefix in named), *(_CAPTURE + name for name in sorted(captures))]
-    nearest = difflib.get_close_matches(text, known, 1, 0.0)[0]
-    raise ValueError(f"has an unknown reference: did you mean {{{nearest}}}?")
+    if nearest := difflib.get_close_matches(text, known, 1):
+        raise ValueError(f"has an unknown reference: did you mean {{{nearest[0]}}}?")
+    listed = ", ".join(f"{{{name}}}" for name in known)
+    raise ValueError(f"has an unknown reference: write {{{{ and }}}} for braces, or one of {listed}")
 
 
 def _captured(name: str) -> Callable[[Seen], JSON]:

@@ -1,6 +1,7 @@
 """The plugin signature-auth: requests that their senders have signed (RFC 9421)."""
 
 import logging
+import re
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -20,7 +21,20 @@ from outrider_plugins.signatures.replays import Replays, folder_of
 _log = logging.getLogger("outrider.plugin.signature-auth")
 _STATE = "signature-auth"
 
-Component = Annotated[str, Field(pattern=r"^@?[a-z0-9!#$%&'*+.^_`|~-]{1,200}$")]
+_HEADER = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,200}")
+_DERIVED = ("@method", "@authority", "@scheme", "@target-uri", "@request-target", "@path", "@query")
+"""Of the components of RFC 9421, section 2.2, those that a request always has."""
+
+
+def _component(name: str) -> str:
+    if name.startswith("@") and name not in _DERIVED:
+        raise ValueError(f"{name!r} is no derived component of every request: choose from {', '.join(_DERIVED)}")
+    if name not in _DERIVED and not _HEADER.fullmatch(name):
+        raise ValueError(f"{name!r} is no header's name in lower case: write it as in content-type")
+    return name
+
+
+Component = Annotated[str, AfterValidator(_component)]
 Tag = Annotated[str, Field(pattern=r"^[ -~]{1,256}$")]
 
 

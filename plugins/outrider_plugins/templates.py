@@ -19,6 +19,7 @@ from outrider_plugins.references import Reference, Seen, reference
 
 Place = Literal["header", "query", "json"]
 
+_KONGS = re.compile(r"\$\((?:headers|query_params|uri_captures|shared|consumer|template)\b")
 _PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<reference>[^{}]*)\}|(?P<stray>[{}])|(?P<text>[^{}]+)")
 # Controls (RFC 9110, section 5.5), and half surrogates other than those that stand for raw bytes (PEP 383).
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
@@ -60,6 +61,8 @@ def compile_template(text: str, place: Place, *, on_response: bool = False) -> s
 
 def pieces_of(text: str, *, on_response: bool = False, captures: frozenset[str] = frozenset()) -> tuple[Piece, ...]:
     """The constants and the references of a text. Raises `ValueError` as `compile_template` does."""
+    if _KONGS.search(text):
+        raise ValueError("has a template of Kong's: write {request.headers.NAME} for $(headers.NAME)")
     return tuple(_piece(match, on_response, captures) for match in _PIECE.finditer(text))
 
 

@@ -170,7 +170,7 @@ def test_a_head_request_is_refused_without_a_body(gateway: Outrider, upstream: U
         ("/orders/", 401, 401),
         ("/orders/../orders", 401, 401),
         ("/orders?/../open", 401, 401),
-        ("/orders/..;/x", 404, 401),
+        ("/orders/..;/x", 404, 400),
         ("/orders%00", 400, 400),
         ("/orders#open", 400, 401),
         ("/../../orders", 401, 400),
@@ -215,12 +215,11 @@ def test_a_path_with_an_encoded_slash_is_refused(gateway: Outrider, upstream: Up
     assert_lives_on(gateway, upstream)
 
 
-def test_a_parameter_of_a_path_is_a_part_of_a_name_for_kong(
-    gateway: Outrider, upstream: Upstream, protocol: Protocol
-) -> None:
-    target = "/open/..;/orders"
-    exchange(gateway, raw(f"GET {target} HTTP/1.1", "host: a"), 200 if protocol == "kong" else 401, kept=False)
-    assert [request.path for request in upstream.requests] == ([target] if protocol == "kong" else [])
+def test_dots_with_a_parameter_lead_past_no_plugin(gateway: Outrider, upstream: Upstream, protocol: Protocol) -> None:
+    """Kong sends them on as they are, so it refuses them where plugins run."""
+    target = "/orders/..;/open"
+    exchange(gateway, raw(f"GET {target} HTTP/1.1", "host: a"), 400 if protocol == "kong" else 200, kept=False)
+    assert [request.path for request in upstream.requests] == ([] if protocol == "kong" else ["/open"])
 
 
 @pytest.mark.parametrize(

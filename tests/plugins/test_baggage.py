@@ -55,3 +55,13 @@ def test_there_is_a_limit_to_members_and_to_bytes() -> None:
 
 def test_values_are_decoded() -> None:
     assert entries(Headers({"baggage": "a=1%202;p,b=%ff"})) == {"a": "1 2", "b": "\ufffd"}
+
+
+@pytest.mark.parametrize("piece", [";c= ", ";c = ", "; c=", " ;c=d ", "\t;\tc\t=\t"])
+def test_a_long_member_that_is_not_valid_takes_no_longer_than_its_length(piece: str) -> None:
+    assert cleaned("a=b" + piece * 10_000 + '"') == []
+
+
+@pytest.mark.parametrize("value", ["a = 1 ; p = 2 ;q", "a=1;p= ;q="])
+def test_white_space_may_stand_around_what_separates(value: str) -> None:
+    assert cleaned(value) == [value]

@@ -15,6 +15,7 @@ from harness.described import Json, ask, document, errors, operation, plugin, ta
 from outrider.testing import Outcome
 from outrider_plugins.json_body import DEEPEST, BadJSONError, read_json
 from outrider_plugins.openapi.media_types import best, media_type
+from outrider_plugins.openapi.values import BadTextError
 from outrider_plugins.openapi_validation import OpenapiValidation
 
 JSON = "application/json"
@@ -311,3 +312,8 @@ def test_text_is_checked_as_a_text_or_a_number(tmp_path: Path) -> None:
     assert post(validation, b"12", "text/plain").status == 200
     assert post(validation, b"a", "text/plain").status == 400
     assert post(validation, b"\xff", "text/plain").status == 400
+
+
+def test_a_media_type_that_is_too_long_is_none() -> None:
+    with pytest.raises(BadTextError):
+        media_type("application/json" + ";" * 2000)

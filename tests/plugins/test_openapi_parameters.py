@@ -244,3 +244,10 @@ def test_decoding_gives_text_or_refuses(text: str) -> None:
     except BadTextError:
         found = None
     assert (found is not None and found.isprintable()) or "%" in text
+
+
+def test_more_names_than_a_query_may_have_are_refused(tmp_path: Path) -> None:
+    described = {"name": "color", "in": "query", "schema": {"type": "string"}}
+    validation = plugin(tmp_path, document({"/p": {"get": operation(parameters=[described])}}))
+    query = "&".join(f"n{number}" for number in range(1001))
+    assert ask(validation, "GET", f"/p?{query}").status == 400

@@ -460,3 +460,11 @@ def test_whatever_comes_is_decided_and_only_one_of_allow_and_deny_lets_it_in(
     passed = [judge.on_request(request) is None for judge in judges]
     assert sum(passed) <= 1
     assert condition(source) is condition(source)
+
+
+@pytest.mark.parametrize(
+    "source", ["request.path.replace('a', 'b') == ''", "['a'].exists(a, a.replace('a', a) == a)"]
+)
+def test_what_could_make_any_text_is_a_mistake(source: str) -> None:
+    with pytest.raises(ValueError, match="calls replace"):
+        Policy(allow=source)

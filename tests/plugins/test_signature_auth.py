@@ -465,7 +465,7 @@ def test_no_mutation_of_a_signed_request_is_let_in_or_a_fault(data: st.DataObjec
         ([HMAC.row(algorithm="none")], {}, "Input should be 'hmac-sha256'"),
         ([HMAC.row(id="a b")], {}, "should match pattern"),
         ([HMAC.row()], {"components": []}, "at least 1 item"),
-        ([HMAC.row()], {"components": ["@Method"]}, "should match pattern"),
+        ([HMAC.row()], {"components": ["@Method"]}, "is no derived component"),
         ([HMAC.row()], {"max_age": 0}, "greater than or equal to 1"),
         ([HMAC.row()], {"tag": "a\nb"}, "should match pattern"),
         ([HMAC.row()], {"on_storage_error": "allow", "timeout": 100}, "on_storage_error would never decide"),
@@ -492,3 +492,16 @@ def test_without_the_library_one_sentence_names_the_extra(monkeypatch: pytest.Mo
     monkeypatch.delattr("outrider_plugins.signatures.verifier", raising=False)
     with pytest.raises(ValidationError, match=r"package http-message-signatures: install outrider\[signatures\]"):
         plugin()
+
+
+@pytest.mark.parametrize("changed", [{"max_age": 301}, {"leeway": 6}, {"max_age": 86_400}, {"max_age": 299}])
+def test_a_used_signature_stays_used_when_the_file_changes_its_times(changed: dict[str, int], tmp_path: Path) -> None:
+    signed = request()
+    assert [one.status for one in send(plugin(), signed, shared=tmp_path)] == [200]
+    assert [one.status for one in send(plugin(**changed), signed, shared=tmp_path)] == [401]
+
+
+@pytest.mark.parametrize("component", ["@methd", "@status", "@query-param", "Content-Type", ""])
+def test_a_component_that_no_request_has_is_a_mistake(component: str) -> None:
+    with pytest.raises(ValueError, match=r"is no (derived component|header's name)"):
+        plugin(components=[component])

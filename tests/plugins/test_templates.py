@@ -154,7 +154,6 @@ def test_a_reference_is_not_resolved_twice() -> None:
         ("{request.header.x-a}", "{request.headers.NAME}"),
         ("{request.headers.}", "{request.headers.NAME}"),
         ("{claim.sub}", "{claims."),
-        ("{}", "{"),
         ("{ credential }", "{credential}"),
     ],
 )
@@ -186,3 +185,15 @@ def test_the_response_has_references_of_its_own() -> None:
 def test_there_is_no_response_in_the_request_phase() -> None:
     with pytest.raises(ValueError, match="which is not there yet"):
         compile_template("{response.status}", "header")
+
+
+@pytest.mark.parametrize("text", ["$(headers.x)", "a $(query_params['b']) c", "$(uri_captures[1])"])
+def test_a_template_of_kongs_is_a_mistake_that_names_ours(text: str) -> None:
+    with pytest.raises(ValueError, match="has a template of Kong's"):
+        compile_template(text, "header")
+
+
+@pytest.mark.parametrize("text", ["{}", "{nope}"])
+def test_what_is_near_to_no_reference_lists_them(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write \{\{ and \}\} for braces, or one of \{request\.method\}"):
+        compile_template(text, "header")

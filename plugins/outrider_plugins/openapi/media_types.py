@@ -10,6 +10,7 @@ Form = Literal["json", "form", "text", "other"]
 _Content = TypeVar("_Content")
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110, section 5.6.2
+_LONGEST = 1024  # characters
 _TYPE = re.compile(rf"({_TOKEN})/({_TOKEN})")
 _PARAMETER = re.compile(rf'[ \t]*;[ \t]*(?:({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\]|\\.)*)"))?')
 
@@ -49,20 +50,21 @@ class MediaType(NamedTuple):
 
 def media_type(text: str) -> MediaType:
     """The media type in a content-type. Raises `BadTextError`."""
-    begin = _TYPE.match(text.strip(" \t"))
-    if begin is None:
+    text = text.strip(" \t")
+    begin = _TYPE.match(text)
+    if begin is None or len(text) > _LONGEST:
         raise BadTextError("is no media type")
-    rest = text.strip(" \t")[begin.end() :]
+    at = begin.end()
     parameters: dict[str, str] = {}
-    while rest:
-        if (found := _PARAMETER.match(rest)) is None:
+    while at < len(text):
+        if (found := _PARAMETER.match(text, at)) is None:
             raise BadTextError("is no media type")
         name, plain, quoted = found.groups()
         if name is not None:
             if name.lower() in parameters:
                 raise BadTextError("has a parameter that stands twice")
             parameters[name.lower()] = plain if plain is not None else re.sub(r"\\(.)", r"\1", quoted)
-        rest = rest[found.end() :]
+        at = found.end()
     return MediaType(begin[1].lower(), begin[2].lower(), parameters)
 
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from outrider import Headers
-from outrider_plugins.openapi.values import decoded
+from outrider_plugins.openapi.values import BadTextError, decoded
+
+_NAMES = 1000
 
 
 class Parts:
@@ -23,6 +25,8 @@ class Parts:
             if part:
                 name, _, value = part.partition("=")
                 found.setdefault(decoded(name, plus=True), []).append(value)
+                if len(found) > _NAMES:
+                    raise BadTextError("stands among more names than a query may have")
         return found
 
     @cached_property

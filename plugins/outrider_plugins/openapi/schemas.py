@@ -59,7 +59,7 @@ class Schema:
     @property
     def properties(self) -> frozenset[str]:
         """The names that it declares."""
-        return frozenset(name for node in self._schemas.parts(self.pointer) for name in node.get("properties", ()))
+        return self._schemas.names(self.pointer)
 
     @property
     def node(self) -> Any:
@@ -76,6 +76,7 @@ class Schemas:
         self.explainer = Explainer(self)
         # Names may be downstream's: not all are kept.
         self.types = lru_cache(maxsize=None)(self._types_at)
+        self.names = lru_cache(maxsize=None)(self._names_at)
         self.types_below = lru_cache(maxsize=1024)(self._types_below)
 
     def add(self, node: Any, place: str, direction: Direction) -> Schema:
@@ -118,6 +119,10 @@ class Schemas:
         """Whether the schema has values of this one's type."""
         types, own = self._types(node, 0), _type_of(value)
         return types is None or own in types or (own == "integer" and "number" in types)
+
+    def _names_at(self, pointer: str) -> frozenset[str]:
+        """The properties that a schema declares."""
+        return frozenset(name for node in self.parts(pointer) for name in node.get("properties", ()))
 
     def _types_at(self, pointer: str) -> Types:
         """The types that a value may have; None if it is left open."""

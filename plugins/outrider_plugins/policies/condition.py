@@ -32,6 +32,7 @@ class Condition:
         known = {name: members for name, members in mentioned.variables.items() if name in TYPES}
         _check_headers(known.get("request.headers") or ())
         _check_patterns(mentioned.patterns)
+        _check_functions(mentioned.functions)
         self._reads = [(name, reader(name, members)) for name, members in known.items()]
         self.facts: frozenset[Fact] = frozenset(FACTS[name] for name in known if name in FACTS)
         """The facts of a request that it speaks of."""
@@ -67,6 +68,11 @@ def _check_headers(names: Iterable[str]) -> None:
             raise ValueError("request.headers has no host: write request.host")
         if name != name.lower():
             raise ValueError(f"request.headers has its names in lower case: write {name.lower()!r} for {name!r}")
+
+
+def _check_functions(names: Iterable[str]) -> None:
+    if "replace" in names:
+        raise ValueError("calls replace, which makes texts of any length out of what strangers send: compare parts")
 
 
 def _check_patterns(patterns: Iterable[str]) -> None:

@@ -20,11 +20,12 @@ _ENTRY_OPERANDS = (3, 4)  # a key and its value
 class Mentions(NamedTuple):
     """The variables of an expression, each with the members that it names; None where it may look at all of them.
 
-    `patterns` are the regular expressions that stand in it.
+    `patterns` are the regular expressions that stand in it, `functions` the names of those it calls.
     """
 
     variables: Mapping[str, frozenset[str] | None]
     patterns: tuple[str, ...]
+    functions: frozenset[str]
 
 
 class _Message:
@@ -53,9 +54,12 @@ def mentions(serialized: bytes) -> Mentions:
     """
     variables: dict[str, frozenset[str] | None] = {}
     patterns: list[str] = []
+    functions: set[str] = set()
     nodes = _Message(serialized).one(_ANY_VALUE).all(_CHECKED_EXPR)
     while nodes:
         node = nodes.pop()
+        if function := node.one(_CALL).text(_CALL_FUNCTION):
+            functions.add(function)
         if name := node.one(_IDENT).text(_IDENT_NAME):
             variables[name] = None
         elif (found := _member(node)) is None:
@@ -63,7 +67,7 @@ def mentions(serialized: bytes) -> Mentions:
             nodes.extend(_operands(node))
         elif (known := variables.get(found[0], frozenset())) is not None:
             variables[found[0]] = known | {found[1]}
-    return Mentions(variables, tuple(patterns))
+    return Mentions(variables, tuple(patterns), frozenset(functions))
 
 
 def _member(node: _Message) -> tuple[str, str] | None:

@@ -7,10 +7,11 @@ from urllib.parse import unquote
 from outrider import Headers
 
 HEADER = "baggage"
-_KEY = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_OCTETS = r"[!#-+\--:<-\[\]-~]*"  # no white space, quote, comma, semicolon and backslash
-_PROPERTY = rf"[ \t]*;[ \t]*{_KEY}(?:[ \t]*=[ \t]*{_OCTETS})?"
-_MEMBER = re.compile(rf"({_KEY})[ \t]*=[ \t]*({_OCTETS})(?:{_PROPERTY})*")
+_KEY = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_OCTETS = r"[!#-+\--:<-\[\]-~]*+"  # no white space, quote, comma, semicolon and backslash
+_PROPERTY = rf"[ \t]*+;[ \t]*+{_KEY}(?:[ \t]*+=[ \t]*+{_OCTETS})?+"
+# Possessive: a stranger writes what is matched, and nothing here needs a second try.
+_MEMBER = re.compile(rf"({_KEY})[ \t]*+=[ \t]*+({_OCTETS})(?:{_PROPERTY})*+")
 MEMBERS, LENGTH = 64, 8192
 """What every platform must pass on ("Limits"); here it is also the most that passes, in bytes."""
 

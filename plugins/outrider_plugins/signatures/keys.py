@@ -36,6 +36,7 @@ _MIN_RSA_BITS = 2048
 _MIN_SECRET = 32  # bytes, the length of the hash (RFC 2104, section 3)
 _PEM = "-----BEGIN "
 _BASE64 = "base64:"
+_REFERENCE = "{vault://"
 
 
 def _pem(value: str, info: ValidationInfo) -> str:
@@ -102,7 +103,8 @@ def _secret(text: str) -> bytes:
             secret = b64decode(text.removeprefix(_BASE64), validate=True)
         except ValueError:
             raise ValueError("has a secret that is no Base64: correct what is after base64:") from None
-    if len(secret) < _MIN_SECRET:
+    # A reference that leads nowhere is a mistake of its own: its length says nothing.
+    if len(secret) < _MIN_SECRET and not text.startswith(_REFERENCE):
         raise ValueError(
             f"has a secret of {len(secret)} bytes, which can be guessed: write {_MIN_SECRET} random ones"
         )

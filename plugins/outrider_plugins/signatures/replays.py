@@ -8,6 +8,16 @@ from outrider_plugins.counting.rule import Charge
 from outrider_plugins.counting.storage import Storage
 
 
+class _Once(Gcra):
+    """One in so many seconds. Its state is how much of them is left, whatever they are when it is asked again: a
+    file that changes them opens nothing anew.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(limit=1, window=seconds)
+        self.name = b"once "
+
+
 class Replays:
     """Each identity passes once in `seconds`, over all who share the storage.
 
@@ -16,7 +26,7 @@ class Replays:
 
     def __init__(self, storage: Storage, seconds: int) -> None:
         self._storage = storage
-        self._rule = Gcra(limit=1, window=seconds)
+        self._rule = _Once(seconds)
 
     def is_first(self, identity: bytes) -> bool | Awaitable[bool]:
         """Whether it was not used before; now it is. Raises `StorageError`, also where it is waited for."""

@@ -11,7 +11,7 @@ Kind = Literal["json", "form", "either"]
 UNKNOWN: Final = "?"
 """A charset that readers do not agree on."""
 FORM: Final = "application/x-www-form-urlencoded"
-_JSON = "application/json"
+_JSON = ("application/json", "text/json")
 _TYPE = re.compile(r"[^\s,;/]+/[^\s,;/]+")
 
 
@@ -42,7 +42,7 @@ def media_of(headers: Mapping[str, str]) -> Media | None:
 def _kind(media_type: str) -> Kind | None:
     if media_type == FORM:
         return "form"
-    is_json = media_type == _JSON or (media_type.endswith("+json") and not is_grpc_type(media_type))
+    is_json = media_type in _JSON or (media_type.endswith("+json") and not is_grpc_type(media_type))
     return "json" if is_json else None
 
 

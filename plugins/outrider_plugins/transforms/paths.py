@@ -1,16 +1,16 @@
 """The path that upstream gets: from a template, or from what a regular expression finds in the path."""
 
-import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
 from pydantic.dataclasses import dataclass
 
 from outrider import Request
 from outrider.errors import ReplyError
 from outrider.needs import Fact
+from outrider.plain_path import plain_path
 from outrider.request_line import checked_path
 from outrider_plugins.header_changes import STRICT
 from outrider_plugins.references import Reference, Seen
@@ -18,7 +18,6 @@ from outrider_plugins.templates import as_text, facts_of, pieces_of, quoted
 
 _MEMORY = 1024 * 1024  # bytes, for one expression and what RE2 remembers while it matches
 _IN_A_PATH = "/%!$&'()*+,;=:@"  # beside letters, digits and _.-~ (RFC 3986, section 3.3)
-_SLASH = re.compile(rb"[/\\]")
 _NO_CAPTURES: Mapping[str, str] = {}
 
 
@@ -31,7 +30,7 @@ class Matched:
     """Another path, for paths that a regular expression describes."""
 
     match: str
-    """The regular expression, in RE2's syntax, of the whole raw path."""
+    """The regular expression, in RE2's syntax, of the whole path in its normal form."""
     to: str
     """The path in its place, with references, and `{path.1}` or `{path.NAME}` for what a group found."""
 
@@ -69,7 +68,7 @@ class PathChange:
 
     def change(self, request: Request) -> None:
         """Sets the path for upstream, if the regular expression describes the request's. Raises `UnfitPathError`."""
-        captures = _NO_CAPTURES if self._expression is None else self._captures(self._expression, request.path)
+        captures = _NO_CAPTURES if self._expression is None else self._captures(self._expression, request.normal_path)
         if captures is None:
             return
         seen = Seen(request, captures=captures)
@@ -79,10 +78,15 @@ class PathChange:
         request.upstream_path = path
 
     def _captures(self, expression: _Expression, path: str) -> Mapping[str, str] | None:
-        found = expression.fullmatch(path.encode("utf-8", "surrogateescape"))
+        try:
+            # Bytes that are no UTF-8 match no class: what is about their path would be about another one.
+            plain_path(path)
+            found = expression.fullmatch(path.encode())
+        except ValueError:
+            raise UnfitPathError from None
         if found is None:
             return None
-        groups = [group.decode("utf-8", "surrogateescape") for group in found.groups(b"")]
+        groups = [group.decode() for group in found.groups(b"")]
         return {name: groups[number - 1] for name, number in self._numbers.items()}
 
 
@@ -121,9 +125,9 @@ def _put_in(reference: Reference, seen: Seen) -> str:
 
 
 def _is_fit(path: str) -> bool:
-    """Whether it is a path that stays where it leads, also for a server that resolves its escapes first."""
+    """Whether it is a path that stays where it leads."""
     try:
         checked_path(path)
     except ReplyError:
         return False
-    return not any(segment.partition(b";")[0] in (b".", b"..") for segment in _SLASH.split(unquote_to_bytes(path)))
+    return True
