@@ -49,8 +49,10 @@ _CHECK = (
     "beside the table, by hash."
 )
 _SHAPE = (
-    "Facts of the request become values of the expression's own library, or texts of a body, one at a time. Next: "
-    "values that are made once for a request, for all rules that speak of them."
+    "This machine's own speed went up and down by half within minutes: in its fast ones header operations, policy "
+    "and tracing took two thirds of that. JSON is read, looked through for names that stand twice, and written "
+    "twice; a policy's facts become values of another library, one at a time. Next: the depth of JSON counted while "
+    "it is read."
 )
 _KONG = (
     "Each answer of Kong's wakes our worker once more, and half of its time goes into sockets; the rest is "

@@ -17,7 +17,8 @@ from clocks import memory
 from outrider import Consumers, Plugin, Request, Runtime
 from shaped import SHAPES, Case
 
-BATCH = 200
+BATCH = 10
+"""Few: a request has just been made when its hooks run."""
 
 
 async def main() -> None:
