@@ -21,7 +21,7 @@ EXT_PROC = "envoy.filters.http.ext_proc"
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
 
 BUFFER_LIMIT = {"per_connection_buffer_limit_bytes": BODY_LIMIT}
-"""What a listener and a cluster set for a whole body to find room."""
+"""What a listener sets for a whole body to find room."""
 
 # ext_authz holds it whatever the connection's own buffer limit is, and answers 413 to a larger one.
 _WHOLE_BODY = {"max_request_bytes": BODY_LIMIT, "allow_partial_message": False, "pack_as_bytes": True}

@@ -64,7 +64,7 @@ _OTHER = """
 Into the typed_per_filter_config of each route of yours that is to run no plugins.
 """
 _BUFFERS = """
-Into the listener, and into the cluster of each service whose bodies are read whole: the largest body, in bytes.
+Into the listener: the largest body that is read whole, in bytes.
 """
 _CLUSTERS = """
 Into static_resources.clusters. One endpoint for each worker; with all of them down, nothing passes.

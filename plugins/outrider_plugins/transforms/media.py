@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from outrider.request import is_grpc_type
@@ -12,6 +13,7 @@ UNKNOWN: Final = "?"
 """A charset that readers do not agree on."""
 FORM: Final = "application/x-www-form-urlencoded"
 _JSON = ("application/json", "text/json")
+_SHORT = 256  # characters
 _TYPE = re.compile(r"[^\s,;/]+/[^\s,;/]+")
 
 
@@ -28,15 +30,23 @@ def media_of(headers: Mapping[str, str]) -> Media | None:
 
     Where some readers see JSON or a form in the content-type and others do not, the charset is `UNKNOWN`.
     """
-    sent = headers.get("content-type", "").lower()
+    sent, coding = headers.get("content-type", ""), headers.get("content-encoding", "")
+    # Long ones are not remembered: strangers write them.
+    return _remembered(sent, coding) if len(sent) + len(coding) <= _SHORT else _read(sent, coding)
+
+
+def _read(sent: str, coding: str) -> Media | None:
+    sent, coding = sent.lower(), coding.strip().lower()
     if "json" not in sent and FORM not in sent:
         return None
     media_type, *parameters = (part.strip() for part in sent.split(";"))
-    coding = headers.get("content-encoding", "").strip().lower()
     if not _TYPE.fullmatch(media_type):
         return Media("either", UNKNOWN, coding)
     kind = _kind(media_type)
     return Media(kind, _charset(parameters), coding) if kind else None
+
+
+_remembered = lru_cache(maxsize=256)(_read)
 
 
 def _kind(media_type: str) -> Kind | None:

@@ -57,8 +57,11 @@ class PathChange:
         begins_with_path = (
             isinstance(self._pieces[0], Reference) and self._pieces[0].is_path if self._pieces else False
         )
-        if not _is_fit(f"/{sample}" if begins_with_path else sample):
-            raise ValueError("is no path: begin it with one /, percent-encode it, and leave out segments of dots")
+        try:
+            checked_path(f"/{sample}" if begins_with_path else sample)
+        except ReplyError:
+            remedy = "begin it with one /, percent-encode it, and leave out segments of dots"
+            raise ValueError(f"is no path: {remedy}") from None
 
     @property
     def facts(self) -> frozenset[Fact]:
@@ -73,9 +76,10 @@ class PathChange:
             return
         seen = Seen(request, captures=captures)
         path = "".join(piece if isinstance(piece, str) else _put_in(piece, seen) for piece in self._pieces)
-        if not _is_fit(path):
-            raise UnfitPathError
-        request.upstream_path = path
+        try:
+            request.upstream_path = path
+        except ReplyError:
+            raise UnfitPathError from None
 
     def _captures(self, expression: _Expression, path: str) -> Mapping[str, str] | None:
         try:
@@ -122,12 +126,3 @@ def _put_in(reference: Reference, seen: Seen) -> str:
         # Without the name of what it should be about, a path may be about everything.
         raise UnfitPathError
     return segment
-
-
-def _is_fit(path: str) -> bool:
-    """Whether it is a path that stays where it leads."""
-    try:
-        checked_path(path)
-    except ReplyError:
-        return False
-    return True
